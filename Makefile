@@ -1,0 +1,32 @@
+# `make repro` and `make test` set up .venv themselves and start nothing that is up to date.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: repro test lint report clean-venv
+
+repro: .venv/runtime
+	dvc repro
+
+test: .venv/dev lint
+	python -m pytest
+
+lint: .venv/dev
+	ruff check .
+	ruff format --check .
+
+report: .venv/dev ## pictures of the metrics, for README and pull requests
+	python -m tools.report
+
+.venv/runtime: requirements.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("error: Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/dev: .venv/runtime requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean-venv:
+	rm -rf .venv

@@ -1,0 +1,213 @@
+"""clean: from the source's columns to `id`, `turns`, `references`, with the text cleaned.
+
+Reads `data/raw/{split}.parquet`, writes `data/clean/{split}.parquet`, in batches and in bounded
+memory. Rows that cannot be understood are counted by reason. The test split is read first: a
+dialogue that stands there is dropped from validation and train.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stages.common.cleaning import clean_reference, clean_turns
+from stages.common.cli import UserError, run
+from stages.common.files import SPLITS, need, replacing
+from stages.common.params import Clean, Columns, load
+
+RAW = Path("data/raw")
+CLEAN = Path("data/clean")
+BATCH = 20_000  # rows
+TURN = pa.struct([("speaker", pa.string()), ("text", pa.string())])
+SCHEMA = pa.schema(
+    [("id", pa.string()), ("turns", pa.list_(TURN)), ("references", pa.list_(pa.string()))]
+)
+
+
+def main() -> None:
+    params = load().clean
+    files = {split: need(RAW / f"{split}.parquet", "run fetch first") for split in SPLITS}
+    rows = {split: pq.ParquetFile(file).metadata.num_rows for split, file in files.items()}
+    lacking = [split for split in ("validation", "test") if not rows[split]]
+    counts, dropped, seen = Counter(), Counter(), set()
+    with replacing(CLEAN) as aside:
+        aside.mkdir()
+        writers = {s: pq.ParquetWriter(aside / f"{s}.parquet", SCHEMA) for s in SPLITS}
+        for split in ("test", "validation", "train"):
+            for frame in read_batches(files[split], params.columns, split):
+                cleaned, reasons = clean_batch(frame, params)
+                dropped += reasons
+                keys = fingerprints(cleaned["turns"])
+                # A split's own repeats go too: weighing a dialogue twice is nobody's intention.
+                first = [key not in seen and not seen.add(key) for key in keys]
+                fresh = pl.Series(first, dtype=pl.Boolean)
+                dropped["duplicate"] += len(keys) - int(fresh.sum())
+                cleaned, keys = cleaned.filter(fresh), keys.filter(fresh)
+                goes_to = assign(keys, split, lacking, params.holdout)
+                for target in SPLITS:
+                    part = cleaned.filter(goes_to == target)
+                    counts[target] += len(part)
+                    writers[target].write_table(part.to_arrow().cast(SCHEMA))
+        for writer in writers.values():
+            writer.close()
+        check(counts, dropped, sum(rows.values()), params)
+    print(
+        "clean:", ", ".join(f"{split} {counts[split]}" for split in SPLITS), "dialogues;", end=" "
+    )
+    print("dropped:", ", ".join(f"{n} {why}" for why, n in sorted(dropped.items()) if n) or "none")
+
+
+def check(counts: Counter, dropped: Counter, rows: int, params: Clean) -> None:
+    malformed = {why: n for why, n in dropped.items() if why != "duplicate" and n}
+    share = sum(malformed.values()) / max(rows, 1)
+    if share > params.max_malformed:
+        reasons = ", ".join(f"{n} {why}" for why, n in sorted(malformed.items()))
+        raise UserError(
+            f"{share:.0%} of {rows} rows are malformed ({reasons}), above clean.max_malformed:"
+            " is clean.columns right?"
+        )
+    for split in SPLITS:
+        if not counts[split]:
+            raise UserError(f"no dialogue is left in {split}: see clean.holdout and clean.columns")
+
+
+def read_batches(file: Path, columns: Columns, split: str):
+    """Yield frames of `id`, `conversation`, `references` from a raw file."""
+    source = pq.ParquetFile(file)
+    names = source.schema_arrow.names
+    reference = columns.references.split(".")[0]
+    if reference not in names and columns.references in names:
+        reference = columns.references
+    wanted = {"id": columns.id, "conversation": columns.conversation, "references": reference}
+    for key, name in wanted.items():
+        if name is not None and name not in names:
+            raise UserError(
+                f"{file} has no column {name!r}: set clean.columns.{key} to one of"
+                f" {', '.join(names)}"
+            )
+    start = 0
+    picked = [name for name in dict.fromkeys(wanted.values()) if name is not None]
+    for batch in source.iter_batches(batch_size=BATCH, columns=picked):
+        frame = pl.from_arrow(batch)
+        numbers = pl.Series([f"{split}-{start + i + 1}" for i in range(len(frame))])
+        ids = frame[columns.id].cast(pl.String) if columns.id else numbers
+        yield pl.DataFrame(
+            {
+                "id": ids.fill_null(numbers),
+                "conversation": frame[columns.conversation],
+                "references": pl.Series(
+                    read_references(frame[reference], columns.references), dtype=pl.List(pl.String)
+                ),
+            }
+        )
+        start += len(frame)
+
+
+def clean_batch(frame: pl.DataFrame, params: Clean) -> tuple[pl.DataFrame, Counter]:
+    """Clean one batch; return what is left of it and the rows dropped, counted by reason."""
+    frame = frame.with_row_index("row")
+    turns = clean_turns(split_turns(frame, params.columns), params)
+    grouped = turns.group_by("row", maintain_order=True).agg(turns=pl.struct("speaker", "text"))
+    joined = frame.join(grouped, on="row", how="left", maintain_order="left")
+    reason = (
+        pl.when(pl.col("conversation").is_null())
+        .then(pl.lit("without a conversation"))
+        .when(pl.col("turns").is_null())
+        .then(pl.lit("with empty turns"))
+        .when(pl.col("references").is_null())
+        .then(pl.lit("without references"))
+    )
+    joined = joined.with_columns(reason=reason)
+    reasons = Counter(joined["reason"].drop_nulls().to_list())
+    kept = joined.filter(pl.col("reason").is_null())
+    return kept.select("id", "turns", "references"), reasons
+
+
+def split_turns(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
+    """One turn a row: `row`, `speaker`, `text`, from any layout that `Columns` describes."""
+    column, dtype = pl.col("conversation"), frame["conversation"].dtype
+    said = frame.select("row", column)
+    if dtype == pl.String and columns.speaker_separator:
+        parts = pl.col("conversation").str.splitn(columns.speaker_separator, 2)
+        lines = said.with_columns(column.str.split("\n")).explode("conversation")
+        lines = lines.with_columns(parts.struct.rename_fields(["speaker", "text"])).unnest(
+            "conversation"
+        )
+        bare = pl.col("text").is_null()  # a line without a separator is all text
+        return lines.with_columns(
+            speaker=pl.when(bare).then(None).otherwise(pl.col("speaker").str.strip_chars(" #")),
+            text=pl.when(bare).then(pl.col("speaker")).otherwise(pl.col("text")),
+        )
+    if dtype == pl.String:
+        return said.select("row", speaker=pl.lit(None, dtype=pl.String), text=column)
+    if not isinstance(dtype, pl.List):
+        raise UserError(f"clean.columns.conversation {columns.conversation!r} is {dtype}: no text")
+    flat = said.explode("conversation").drop_nulls("conversation")
+    if dtype.inner == pl.String:
+        return flat.select("row", speaker=pl.lit(None, dtype=pl.String), text=column)
+    if not isinstance(dtype.inner, pl.Struct):
+        raise UserError(f"the turns of {columns.conversation!r} are neither texts nor objects")
+    fields, field = [field.name for field in dtype.inner.fields], column.struct.field
+    for key in ("customer", "agent", "speaker", "text"):
+        name = getattr(columns, key)
+        if name is not None and name not in fields:
+            raise UserError(f"a turn has no field {name!r}: see clean.columns.{key}")
+    if columns.customer:
+        sides = [
+            pl.struct(speaker=pl.lit(side), text=field(getattr(columns, side)).cast(pl.String))
+            for side in ("customer", "agent")
+        ]
+        pairs = flat.select("row", turn=pl.concat_list(sides)).explode("turn")
+        return pairs.unnest("turn")
+    if not columns.text:
+        raise UserError("turns are objects: set clean.columns.text, or customer and agent")
+    speaker = field(columns.speaker).cast(pl.String) if columns.speaker else pl.lit(None)
+    return flat.select("row", speaker=speaker, text=field(columns.text).cast(pl.String))
+
+
+def read_references(values: pl.Series, path: str) -> list[list[str] | None]:
+    """References of each row; None where there are none or they cannot be understood."""
+    steps = [] if path == values.name else path.split(".")[1:]
+    return [_references(value, steps) for value in values.to_list()]
+
+
+def _references(value: object, steps: list[str]) -> list[str] | None:
+    try:
+        for step in steps:
+            value = json.loads(value) if isinstance(value, str) else value
+            value = value[step]
+        values = [value] if isinstance(value, str) else value
+        if isinstance(values, dict) or any(isinstance(item, dict) for item in values):
+            return None  # its keys would pass for references
+        texts = [item if isinstance(item, str) else " ".join(item) for item in values if item]
+        cleaned = [text for text in map(clean_reference, texts) if text]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return list(dict.fromkeys(cleaned)) or None
+
+
+def fingerprints(turns: pl.Series) -> pl.Series:
+    """64 bits of what each conversation says, whatever its case, spacing or punctuation.
+
+    The same on every machine and in every version, for `assign` rests on it.
+    """
+    texts = turns.list.eval(pl.element().struct.field("text")).list.join("")
+    plain = texts.str.to_lowercase().str.replace_all(r"[\W_]", "")
+    digests = (hashlib.blake2b(text.encode(), digest_size=8).digest() for text in plain)
+    return pl.Series([int.from_bytes(digest, "big") for digest in digests], dtype=pl.UInt64)
+
+
+def assign(keys: pl.Series, split: str, lacking: list[str], holdout: float) -> pl.Series:
+    """The split each dialogue goes to: its own, or from train to one that the source lacks."""
+    if split != "train" or not lacking:
+        return pl.Series([split] * len(keys), dtype=pl.String)
+    slots = (keys % 10_000 / (10_000 * holdout)).floor().cast(pl.Int64)
+    return pl.Series([lacking[s] if s < len(lacking) else "train" for s in slots], dtype=pl.String)
+
+
+if __name__ == "__main__":
+    run(main)

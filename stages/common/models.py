@@ -1,0 +1,101 @@
+"""Loading: device and dtype chosen once, tokenizer, base model, adapter. Safetensors only."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers.utils import logging
+
+from stages.common.cli import UserError
+from stages.common.files import need
+
+logging.disable_progress_bar()  # loading takes a second; the bars that matter come after it
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where tensors live, in which dtype they are multiplied, and why."""
+
+    device: str
+    dtype: torch.dtype
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.device}, {str(self.dtype).removeprefix('torch.')} ({self.reason})"
+
+
+def choose_hardware(precision: str = "auto") -> Hardware:
+    """The fastest dtype that the hardware multiplies natively, unless `precision` names one.
+
+    A CPU without bf16 instructions emulates them a hundred times slower than fp32.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if precision != "auto":
+        dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
+        return Hardware(device, dtype, f"precision is {precision}")
+    if device == "cuda":
+        name = torch.cuda.get_device_name()
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return Hardware(device, torch.bfloat16, f"{name} has bf16")
+        return Hardware(device, torch.float32, f"{name} has no bf16")
+    if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
+        return Hardware(device, torch.bfloat16, "this CPU has bf16 instructions")
+    return Hardware(device, torch.float32, "this CPU has no bf16 instructions")
+
+
+def load_tokenizer(folder: str | Path):
+    """The tokenizer of a model folder, sure to have EOS and pad, padding on the left."""
+    need(folder, "run fetch@model first")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder} holds no tokenizer that loads: {_first(error)}") from None
+    if tokenizer.eos_token_id is None:
+        raise UserError(f"the tokenizer in {folder} has no EOS token: summaries would never end")
+    if tokenizer.pad_token_id is None:
+        # Padding is masked by length, never by its id, so that any token can stand for it.
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_base(folder: str | Path, quantization: str, hardware: Hardware):
+    """The base model: dense in the hardware's dtype, or quantised by bitsandbytes."""
+    need(folder, "run fetch@model first")
+    config = None
+    if quantization == "nf4":
+        config = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=hardware.dtype,
+        )
+    elif quantization == "int8":
+        config = BitsAndBytesConfig(load_in_8bit=True)
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=hardware.dtype,
+            quantization_config=config,
+            device_map=hardware.device,
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder} holds no model that loads: {_first(error)}") from None
+
+
+def load_tuned(base, adapter: str | Path):
+    """The base with the adapter: merged where the base is dense, for speed; else beside it."""
+    need(Path(adapter) / "adapter_config.json", "run finetune first")
+    try:
+        tuned = PeftModel.from_pretrained(base, str(adapter))
+    except (RuntimeError, ValueError) as error:
+        raise UserError(f"{adapter} does not fit the base model: {_first(error)}") from None
+    quantised = getattr(base, "is_quantized", False)
+    return tuned if quantised else tuned.merge_and_unload()
+
+
+def _first(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200]

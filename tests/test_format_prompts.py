@@ -1,0 +1,112 @@
+"""Prompts: the template around the conversation, in order, and cut in the middle if too long."""
+
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+from data_helpers import leftovers, project, read_rows, write_splits
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages import format_prompts
+from stages.common.cli import UserError
+from stages.common.prompts import render_prompts, tokenize_prompt, tokenize_summary
+
+TURNS = pl.List(pl.Struct({"speaker": pl.String, "text": pl.String}))
+
+
+class Characters:
+    """A tokenizer with a token a character, and BOS where special tokens are asked for."""
+
+    bos_token_id, eos_token_id = 1, 2
+
+    def __call__(self, text: str, add_special_tokens: bool = True, **_) -> SimpleNamespace:
+        bos = [self.bos_token_id] if add_special_tokens else []
+        return SimpleNamespace(input_ids=bos + [ord(c) + 10 for c in text])
+
+
+def render(*dialogues: list[tuple[str | None, str]], template: str) -> list[str]:
+    rows = [[{"speaker": s, "text": t} for s, t in turns] for turns in dialogues]
+    return render_prompts(pl.Series(rows, dtype=TURNS), template).to_list()
+
+
+def test_template_and_turns_without_a_speaker():
+    first = [("customer", "my bag"), (None, "is lost"), ("agent", "oh: no")]
+    prompts = render(first, [(None, "hi")], template="Input: {conversation}\nResponse:")
+    assert prompts == [
+        "Input: customer: my bag\nis lost\nagent: oh: no\nResponse:",
+        "Input: hi\nResponse:",
+    ]
+
+
+def test_many_dialogues_keep_their_order():
+    many = [[("customer", f"{i}"), (None, "x")] for i in range(5000)]
+    expected = [f"customer: {i}\nx" for i in range(5000)]
+    assert render(*many, template="{conversation}") == expected
+
+
+def test_braces_are_only_text():
+    said = "{conversation} {0} $1 \\1"
+    assert render([(None, said)], template="{x} {conversation}") == ["{x} " + said]
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.none() | st.sampled_from("ab"), st.text(min_size=1)), min_size=1)
+    )
+)
+def test_rendering_equals_plain_python(dialogues):
+    lines = [[f"{s}: {t}" if s else t for s, t in turns] for turns in dialogues]
+    expected = ["<" + "\n".join(turns) + ">" for turns in lines]
+    assert render(*dialogues, template="<{conversation}>") == expected
+
+
+@given(st.text(max_size=60), st.integers(2, 40))
+def test_long_prompts_lose_their_middle(prompt, limit):
+    whole = Characters()(prompt).input_ids
+    ids = tokenize_prompt(Characters(), prompt, limit)
+    assert ids[0] == Characters.bos_token_id
+    if len(whole) <= limit:
+        assert ids == whole
+    else:
+        head = (limit + 1) // 2
+        assert len(ids) == limit
+        assert ids == whole[:head] + whole[len(whole) - (limit - head) :]
+
+
+def test_template_survives_the_cut():
+    prompt = render([("customer", "word " * 500)], template="Input: {conversation}\nResponse:")[0]
+    text = "".join(chr(i - 10) for i in tokenize_prompt(Characters(), prompt, 64)[1:])
+    assert text.startswith("Input: customer: word")
+    assert text.endswith("word \nResponse:")
+
+
+def test_summary_ends_with_eos_and_has_no_bos():
+    assert tokenize_summary(Characters(), "a") == [ord(" ") + 10, ord("a") + 10, 2]
+
+
+def dialogues(split: str, n: int) -> list[dict]:
+    turns = [{"speaker": "customer", "text": "hi"}, {"speaker": None, "text": split}]
+    return [{"id": f"{split}-{i}", "turns": turns, "references": [f"{i}", "B"]} for i in range(n)]
+
+
+def test_stage_keeps_order_over_batches(tmp_path, monkeypatch, capsys):
+    project(tmp_path, monkeypatch, {"format_prompts.template": "Q {conversation} A"})
+    splits = {"train": dialogues("train", 8), "validation": dialogues("v", 1)}
+    write_splits("data/clean", **splits, test=dialogues("t", 3))
+    monkeypatch.setattr(format_prompts, "BATCH", 3)
+    format_prompts.main()
+    assert read_rows("data/prompts/train.parquet") == [
+        {"id": f"train-{i}", "prompt": "Q customer: hi\ntrain A", "references": [f"{i}", "B"]}
+        for i in range(8)
+    ]
+    assert [row["id"] for row in read_rows("data/prompts/test.parquet")] == ["t-0", "t-1", "t-2"]
+    assert "12 prompts of 5 words" in capsys.readouterr().out
+
+
+def test_missing_input_names_the_stage_to_run(tmp_path, monkeypatch):
+    project(tmp_path, monkeypatch)
+    with pytest.raises(UserError, match=r"data/clean/train\.parquet does not exist: run clean"):
+        format_prompts.main()
+    assert not leftovers()
+    assert not (tmp_path / "data/prompts").exists()

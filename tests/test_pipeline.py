@@ -1,0 +1,92 @@
+"""What DVC does with the pipeline, in a real repository."""
+
+import json
+
+import pytest
+
+
+def ran(output: str) -> set[str]:
+    return {
+        line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage '")
+    }
+
+
+@pytest.fixture
+def clean_after(reproduced):
+    """Undo what a test changed, with no stage run: the run cache has all of it."""
+    yield reproduced
+    reproduced.run("git", "checkout", "-q", ".")
+    reproduced.dvc("checkout", "-q")
+
+
+def test_repro_makes_everything_and_then_has_nothing_to_do(reproduced):
+    again = reproduced.dvc("repro").stdout
+    assert not ran(again) and "up to date" in again
+    assert reproduced.dvc("status").stdout.strip() == "Data and pipelines are up to date."
+    assert reproduced.run("git", "status", "--porcelain").stdout == ""
+    tracked = reproduced.run("git", "ls-files").stdout.split()
+    assert {"dvc.lock", "metrics/score.json", "metrics/finetune.json"} <= set(tracked)
+    assert not [path for path in tracked if path.startswith(("data/raw", "models/base"))]
+
+
+def test_flipping_a_param_and_back_runs_nothing_again(clean_after):
+    project = clean_after
+    before = (project.root / "metrics/score.json").read_text()
+    project.params(**{"finetune.learning_rate": 0.01})
+    assert ran(project.dvc("repro").stdout) == {"finetune", "generate@tuned", "score"}
+    project.params(**{"finetune.learning_rate": 0.001})
+    assert not ran(project.dvc("repro").stdout)
+    assert (project.root / "metrics/score.json").read_text() == before
+
+
+def test_force_gives_the_same_adapter_and_scores(clean_after):
+    project = clean_after
+    adapter = project.root / "models/adapter/adapter_model.safetensors"
+    scores = project.root / "metrics/score.json"
+    before = adapter.read_bytes(), scores.read_text()
+    # The data stages are deterministic by their own tests; this is about training and after.
+    project.dvc("repro", "--force", "--single-item", "finetune")
+    project.dvc("repro", "--force", "--single-item", "generate@tuned")
+    project.dvc("repro", "--force", "--single-item", "score")
+    assert (adapter.read_bytes(), scores.read_text()) == before
+
+
+def test_the_dataset_and_the_model_are_fetched_apart(reproduced):
+    corpus = reproduced.root / "corpus/test.jsonl"
+    text = corpus.read_text()
+    try:
+        corpus.write_text(text + "\n")
+        status = json.loads(reproduced.dvc("status", "--json").stdout)
+    finally:
+        corpus.write_text(text)
+    assert set(status) == {"fetch@dataset"}
+
+
+def test_experiment_takes_numbers_as_users_write_them(clean_after):
+    project = clean_after
+    done = project.dvc("exp", "run", "--dry", "-S", "finetune.learning_rate=2e-5")
+    assert "Running stage 'finetune'" in done.stdout
+    check = "from stages.common.params import load; print(load().finetune.learning_rate)"
+    assert float(project.python("-c", check).stdout) == 2e-5
+
+
+def test_error_of_a_stage_ends_repro_with_its_sentence(clean_after):
+    project = clean_after
+    project.params(**{"clean.columns.references": "nonesuch"})
+    done = project.dvc("repro", check=False)
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "has no column 'nonesuch': set clean.columns.references to one of" in said
+    assert "Traceback" not in said
+
+
+def test_metrics_and_plots_show_what_pull_requests_need(reproduced):
+    shown = reproduced.dvc("metrics", "show", "--json").stdout
+    assert {"tuned", "base", "first_two_turns", "constant"} <= set(
+        json.loads(shown)[""]["data"]["metrics/score.json"]["data"]
+    )
+    reproduced.dvc("plots", "show", "-o", "dvc_plots")
+    page = (reproduced.root / "dvc_plots/index.html").read_text()
+    assert "BLEU by conversation length" in page and "Loss" in page
+    done = reproduced.dvc("artifacts", "get", ".", "summarizer", "--help", check=False)
+    assert done.returncode == 0

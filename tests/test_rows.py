@@ -1,0 +1,85 @@
+"""A dialogue with all its references in one row gives the loss and gradient of separate rows."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+from stages.common.prompts import tokenize_prompt, tokenize_summary
+from stages.common.rows import IGNORED, Collator, build_row
+
+PROMPTS = [list(range(10, 40)), list(range(50, 71))]
+SUMMARIES = [[[70, 71, 72, 1], [80, 81, 1], [90, 91, 92, 93, 94, 1]], [[60, 61, 1]]]
+
+
+@pytest.fixture(params=["none", "nf4"], scope="module")
+def model(request, tiny_llama):
+    config = None
+    if request.param == "nf4":
+        config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4")
+    model = AutoModelForCausalLM.from_pretrained(
+        tiny_llama, dtype=torch.float32, quantization_config=config, device_map="cpu"
+    )
+    return model.eval()
+
+
+def plain_losses(model, prompt, summary):
+    """Summed loss of one prompt and one summary, by transformers' ordinary path."""
+    ids = torch.tensor([prompt + summary])
+    labels = torch.tensor([[IGNORED] * len(prompt) + summary])
+    return model(input_ids=ids, labels=labels).loss * len(summary)
+
+
+def test_loss_equals_separate_rows(model):
+    rows = [build_row(p, s) for p, s in zip(PROMPTS, SUMMARIES, strict=True)]
+    shared = model(**Collator(pad_token_id=1)(rows), use_cache=False).loss
+    summed = sum(
+        plain_losses(model, prompt, summary)
+        for prompt, summaries in zip(PROMPTS, SUMMARIES, strict=True)
+        for summary in summaries
+    )
+    tokens = sum(len(summary) for summaries in SUMMARIES for summary in summaries)
+    assert shared.item() == pytest.approx(summed.item() / tokens, abs=1e-5)
+
+
+def test_references_do_not_see_one_another_nor_the_padding(model):
+    collate = Collator(pad_token_id=1)
+    with torch.no_grad():
+        one = model(**collate([build_row(PROMPTS[0], SUMMARIES[0])])).logits
+        changed = [SUMMARIES[0][0], [40, 41, 42, 43, 44, 1], SUMMARIES[0][2]]
+        other = model(**collate([build_row(PROMPTS[0], changed), build_row([3] * 90, [[5, 1]])]))
+    first = len(SUMMARIES[0][0])
+    assert torch.allclose(one[:first], other.logits[:first], atol=1e-5)
+    last = len(SUMMARIES[0][2])
+    end = other.logits[: first + 6 + last][-last:]
+    assert torch.allclose(one[-last:], end, atol=1e-5)
+
+
+@given(
+    st.lists(st.integers(2, 99), min_size=1, max_size=30),
+    st.lists(st.lists(st.integers(2, 99), min_size=1, max_size=12), min_size=1, max_size=4),
+)
+@settings(max_examples=50, deadline=None)
+def test_only_summaries_are_predicted_and_each_to_its_end(prompt, summaries):
+    summaries = [[*summary, 1] for summary in summaries]
+    row = build_row(prompt, summaries)
+    predicted = [label for label in row["labels"] if label != IGNORED]
+    assert predicted == [token for summary in summaries for token in summary]
+    assert predicted.count(1) == len(summaries)  # EOS stands as a label though it is padding too
+    assert len({len(row[key]) for key in row}) == 1
+    for k, summary in enumerate(summaries, 1):
+        positions = [p for p, s in zip(row["position_ids"], row["segment"], strict=True) if s == k]
+        assert positions == list(range(len(prompt) - 1, len(prompt) - 1 + len(summary)))
+
+
+def test_long_conversation_keeps_its_summary_whole(tiny_llama):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    prompt = "Input: " + "word " * 1000 + "\nResponse:"
+    ids = tokenize_prompt(tokenizer, prompt, 64)
+    row = build_row(ids, [tokenize_summary(tokenizer, "Customer is fine. Agent too.")])
+    kept = [label for label in row["labels"] if label != IGNORED]
+    assert len(ids) == 64
+    assert tokenizer.decode(kept) == " Customer is fine. Agent too.</s>"
+    assert tokenizer.decode(ids).startswith("Input: word")
+    assert tokenizer.decode(ids).endswith("word \nResponse:")
