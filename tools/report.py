@@ -1,19 +1,90 @@
-"""Draw `metrics/plots/*.csv` as one PNG for README and pull requests.
+"""What people look at, made of the pipeline's last results: `make report` runs it.
 
-python -m tools.report
+    python -m tools.report
+
+Draws the plots' tables as `metrics/plots/report.png`, writes the first ten summaries of the test
+split to `metrics/examples.md`, and sets the results table in `README.md`.
 """
 
 import csv
+import html
+import json
+import re
 from pathlib import Path
 
-from stages.common.cli import run
-from stages.common.files import need, replacing
+import polars as pl
 
-PLOTS = Path("metrics/plots")
+from stages.common.cli import UserError, run
+from stages.common.files import need, read_jsonl, replacing
+
+METRICS = Path("metrics")
+PLOTS = METRICS / "plots"
 PICTURE = PLOTS / "report.png"
+EXAMPLES = METRICS / "examples.md"
+README = Path("README.md")
+TABLE = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
+SYSTEMS = {
+    "tuned": "**Tuned**",
+    "base": "Untuned base",
+    "first_two_turns": "First two turns",
+    "constant": "Constant sentence",
+}
 
 
 def main() -> None:
+    score = json.loads(need(METRICS / "score.json", "run `make repro` first").read_text("utf-8"))
+    draw()
+    write(EXAMPLES, examples())
+    readme = README.read_text(encoding="utf-8")
+    if not TABLE.search(readme):
+        raise UserError(f"{README} has no <!-- results --> … <!-- /results --> to fill")
+    write(README, TABLE.sub(lambda match: match[1] + table(score) + match[2], readme))
+    print(f"report: {PICTURE}, {EXAMPLES} and the table in {README}")
+
+
+def write(path: Path, text: str) -> None:
+    with replacing(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def table(score: dict) -> str:
+    """The results as Markdown, a row a system."""
+    rows = [
+        "| | BLEU | 95 % interval | BLEU, first reference | chrF | ROUGE-1 / 2 / L |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for key, name in SYSTEMS.items():
+        s = score[key]
+        rouge = " / ".join(f"{s[k]:.1f}" for k in ("rouge_1", "rouge_2", "rouge_l"))
+        rows.append(
+            f"| {name} | {s['bleu']:.1f} | {s['bleu_low']:.1f} to {s['bleu_high']:.1f}"
+            f" | {s['bleu_first_reference']:.1f} | {s['chrf']:.1f} | {rouge} |"
+        )
+    signature = f"`{score['bleu_signature']}`, {score['dialogues']} dialogues"
+    return "\n".join([*rows, "", f"sacrebleu signature: {signature}", ""])
+
+
+def examples(count: int = 10) -> str:
+    """The first conversations of the test split with what people and models made of them."""
+    rows = pl.read_parquet(need("data/clean/test.parquet", "run `dvc repro` or `dvc pull`"))
+    made = {
+        name: {
+            row["id"]: row["summary"]
+            for row in read_jsonl(need(f"data/summaries/{name}.jsonl", "run `dvc repro` first"))
+        }
+        for name in ("tuned", "base")
+    }
+    parts = [f"# The first {count} summaries of the test split", "", "Not chosen: in its order."]
+    for row in rows.head(count).iter_rows(named=True):
+        turns = [f"> **{t['speaker'] or 'text'}**: {html.escape(t['text'])}" for t in row["turns"]]
+        parts += ["", f"## `{row['id']}`", "", "  \n".join(turns), ""]
+        parts += [f"- Reference: {html.escape(reference)}" for reference in row["references"]]
+        parts += [f"- **Tuned: {html.escape(made['tuned'][row['id']])}**"]
+        parts += [f"- Untuned base: {html.escape(made['base'][row['id']])}"]
+    return "\n".join(parts) + "\n"
+
+
+def draw() -> None:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -21,26 +92,24 @@ def main() -> None:
 
     figure, (loss, bleu) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     for name, style in (("train", "-"), ("validation", "o-")):
-        table = read(PLOTS / f"{name}_loss.csv")
-        loss.plot(table["step"], table["loss"], style, label=name)
+        curve = read_columns(PLOTS / f"{name}_loss.csv")
+        loss.plot(curve["step"], curve["loss"], style, label=name)
     loss.set(title="Loss", xlabel="step", ylim=(0, None))
-    table = read(PLOTS / "bleu_by_length.csv")
-    words = table.pop("words")
-    for name, scores in table.items():
+    lengths = read_columns(PLOTS / "bleu_by_length.csv")
+    words = lengths.pop("words")
+    for name, scores in lengths.items():
         bleu.plot(words, scores, "o-", label=name.replace("_", " "))
-    bleu.set(
-        title="BLEU by conversation length", xlabel="words in the conversation", ylim=(0, None)
-    )
+    bleu.set(title="BLEU by length", xlabel="words in the conversation", ylim=(0, None))
     for axes in (loss, bleu):
         axes.legend(frameon=False)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     with replacing(PICTURE) as aside:
         figure.savefig(aside, format="png", dpi=110, metadata={"Software": None})
-    print(f"report: {PICTURE}")
+    plt.close(figure)
 
 
-def read(path: Path) -> dict[str, list[float]]:
+def read_columns(path: Path) -> dict[str, list[float]]:
     with open(need(path, "run `make repro` first"), encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {name: [float(row[name]) for row in rows] for name in rows[0]}

