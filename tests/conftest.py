@@ -163,6 +163,26 @@ def project(tmp_path, tiny_llama) -> Project:
 
 
 @pytest.fixture(scope="session")
+def prepared_once(tmp_path_factory, tiny_llama) -> Path:
+    project = make_project(tmp_path_factory.mktemp("prepared") / "project", tiny_llama)
+    prepare(project)
+    return project.root
+
+
+def prepare(project: Project) -> None:
+    """Run the stages before finetune."""
+    for stage in ("fetch dataset", "fetch model", "clean", "format_prompts"):
+        project.python("-m", *f"stages.{stage}".split())
+
+
+@pytest.fixture
+def prepared(prepared_once, tmp_path) -> Project:
+    """A project of the test's own in which only training and what follows is left to do."""
+    shutil.copytree(prepared_once, tmp_path / "prepared")
+    return Project(tmp_path / "prepared")
+
+
+@pytest.fixture(scope="session")
 def reproduced(tmp_path_factory, tiny_llama) -> Project:
     """One project on which `dvc repro` has run; tests that change it put it back."""
     project = make_project(tmp_path_factory.mktemp("reproduced") / "project", tiny_llama)

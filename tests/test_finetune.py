@@ -7,19 +7,12 @@ import torch
 
 from stages.common.models import choose_hardware, load_base, load_tokenizer, load_tuned
 from stages.common.params import Generate
-from tests.conftest import tiny_params
-
-
-def prepared(project) -> None:
-    for stage in (["fetch", "dataset"], ["fetch", "model"], ["clean"], ["format_prompts"]):
-        project.python("-m", f"stages.{stage[0]}", *stage[1:])
+from tests.conftest import make_project, prepare, tiny_params
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, tiny_llama):
     """A project whose every reference is one short sentence, trained until it knows it."""
-    from tests.conftest import make_project
-
     project = make_project(tmp_path_factory.mktemp("trained") / "project", tiny_llama)
     for file in (project.root / "corpus").glob("*.jsonl"):
         rows = [json.loads(line) for line in file.read_text().splitlines()]
@@ -35,7 +28,7 @@ def trained(tmp_path_factory, tiny_llama):
             "finetune.lora.last_layers": None,
         }
     )
-    prepared(project)
+    prepare(project)
     project.python("-m", "stages.finetune")
     return project
 
@@ -74,8 +67,8 @@ def test_writes_adapter_card_metrics_and_curves(trained):
 
 
 @pytest.mark.parametrize("quantization", ["nf4", "int8"])
-def test_quantised_base_trains_on_cpu_near_the_dense_loss(project, quantization):
-    prepared(project)
+def test_quantised_base_trains_on_cpu_near_the_dense_loss(prepared, quantization):
+    project = prepared
     project.params(**{"finetune.epochs": 2, "finetune.learning_rate": 0.005})
     losses = {}
     for mode in ("none", quantization):
@@ -87,8 +80,8 @@ def test_quantised_base_trains_on_cpu_near_the_dense_loss(project, quantization)
     assert quantised == pytest.approx(dense, rel=0.02)
 
 
-def test_resumes_from_its_last_checkpoint_to_the_same_adapter(project):
-    prepared(project)
+def test_resumes_from_its_last_checkpoint_to_the_same_adapter(prepared):
+    project = prepared
     project.params(**{"finetune.epochs": 4})
     adapter = project.root / "models/adapter/adapter_model.safetensors"
     project.python("-m", "stages.finetune")
@@ -122,8 +115,8 @@ def test_resumes_from_its_last_checkpoint_to_the_same_adapter(project):
         ({"finetune.max_summary_tokens": 4}, "max_summary_tokens"),
     ],
 )
-def test_user_errors_are_one_sentence(project, change, words):
-    prepared(project)
+def test_user_errors_are_one_sentence(prepared, change, words):
+    project = prepared
     project.params(**change)
     done = project.python("-m", "stages.finetune", check=False)
     assert done.returncode == 1

@@ -45,7 +45,7 @@ def test_jsonl_streams_and_tells_bad_lines_by_number(reproduced):
         {"id": "a", "conversation": "Customer: late\nAgent: sorry"},
         {"turns": [{"text": "hi"}]},
     ]
-    bad = ["{oops", "[]", '{"id": 1}', '{"turns": [{"text": "@only #$"}]}', '{"turns": [{}]}']
+    bad = ["{oops", "[]", '{"id": 1}', '{"turns": [{"text": "@only #"}]}', '{"turns": [{}]}']
     lines = [json.dumps(good[0]), *bad, json.dumps(good[1])]
     (root / "many.jsonl").write_text("\n".join(lines) + "\n")
     try:
