@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 CORPUS = Path(__file__).parent.parent / "data/bundled"
-SPLITS = {"train": 140, "val": 20, "test": 40}
+SPLITS = {"train": 160, "val": 40, "test": 80}
 TURN = {
     "turn id",
     "user utterance",
