@@ -2,7 +2,7 @@
 
     python -m tools.report
 
-Draws the plots' tables as `metrics/plots/report.png`, writes the first ten summaries of the test
+Draws each plot of `dvc.yaml` as a PNG beside its table in `metrics/plots`, writes the first ten summaries of the test
 split to `metrics/examples.md`, and sets the results table in `README.md`.
 """
 
@@ -10,16 +10,21 @@ import csv
 import html
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from stages.common.cli import UserError, run
 from stages.common.files import need, read_jsonl, replacing
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 METRICS = Path("metrics")
 PLOTS = METRICS / "plots"
-PICTURE = PLOTS / "report.png"
 EXAMPLES = METRICS / "examples.md"
 README = Path("README.md")
 TABLE = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
@@ -39,7 +44,7 @@ def main() -> None:
     if not TABLE.search(readme):
         raise UserError(f"{README} has no <!-- results --> … <!-- /results --> to fill")
     write(README, TABLE.sub(lambda match: match[1] + table(score) + match[2], readme))
-    print(f"report: {PICTURE}, {EXAMPLES} and the table in {README}")
+    print(f"report: pictures in {PLOTS}, {EXAMPLES} and the table in {README}")
 
 
 def write(path: Path, text: str) -> None:
@@ -85,26 +90,39 @@ def examples(count: int = 10) -> str:
 
 
 def draw() -> None:
+    """The plots of `dvc.yaml` as pictures: `loss.png`, `bleu_by_length.png` and so on."""
+    with picture("loss", "Loss", "step") as axes:
+        for name, style in (("train", "-"), ("validation", "o-")):
+            curve = read_columns(PLOTS / f"{name}_loss.csv")
+            axes.plot(curve["step"], curve["loss"], style, label=name)
+    with picture("bleu_by_length", "BLEU by length", "words in the conversation") as axes:
+        lengths = read_columns(PLOTS / "bleu_by_length.csv")
+        words = lengths.pop("words")
+        for name, scores in lengths.items():
+            axes.plot(words, scores, "o-", label=name.replace("_", " "))
+    with picture("summary_length", "Words in the summary", "words in the references") as axes:
+        lengths = read_columns(PLOTS / "summary_length.csv")
+        wanted = lengths.pop("reference")
+        for name, made in lengths.items():
+            axes.plot(wanted, made, "o", alpha=0.6, label=name)
+        axes.axline((wanted[0], wanted[0]), slope=1, color="grey", linewidth=0.8, label="as long")
+
+
+@contextmanager
+def picture(name: str, title: str, x_label: str) -> Iterator["Axes"]:
+    """Axes to draw on; saved as `metrics/plots/{name}.png`, the same bytes for the same data."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, (loss, bleu) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
-    for name, style in (("train", "-"), ("validation", "o-")):
-        curve = read_columns(PLOTS / f"{name}_loss.csv")
-        loss.plot(curve["step"], curve["loss"], style, label=name)
-    loss.set(title="Loss", xlabel="step", ylim=(0, None))
-    lengths = read_columns(PLOTS / "bleu_by_length.csv")
-    words = lengths.pop("words")
-    for name, scores in lengths.items():
-        bleu.plot(words, scores, "o-", label=name.replace("_", " "))
-    bleu.set(title="BLEU by length", xlabel="words in the conversation", ylim=(0, None))
-    for axes in (loss, bleu):
-        axes.legend(frameon=False)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    with replacing(PICTURE) as aside:
+    figure, axes = plt.subplots(figsize=(5, 3.6), layout="constrained")
+    yield axes
+    axes.set(title=title, xlabel=x_label, ylim=(0, None))
+    axes.legend(frameon=False)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    with replacing(PLOTS / f"{name}.png") as aside:
         figure.savefig(aside, format="png", dpi=110, metadata={"Software": None})
     plt.close(figure)
 

@@ -1,0 +1,38 @@
+"""The tuned model's summaries of a revision, where this machine has them."""
+
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from tools.compare.changes import md5
+
+PATH = "data/summaries/tuned.jsonl"
+
+
+def read_summaries(locked: dict[str, dict]) -> dict[str, str] | None:
+    """Summary by dialogue, from the working tree or DVC's cache; None where neither has them.
+
+    `locked` is the revision's dvc.lock: only the file with the hash it names is taken.
+    """
+    hashes = [
+        out.get("md5") or ""
+        for stage in locked.values()
+        for out in stage.get("outs") or []
+        if out["path"] == PATH
+    ]
+    for wanted in hashes:
+        for file in (Path(PATH), cache_folder() / "files/md5" / wanted[:2] / wanted[2:]):
+            content = file.read_bytes() if file.is_file() else b""
+            if md5(content) == wanted:
+                rows = map(json.loads, content.decode("utf-8").splitlines())
+                return {row["id"]: row["summary"] for row in rows}
+    return None
+
+
+@cache
+def cache_folder() -> Path:
+    command = [sys.executable, "-m", "dvc", "cache", "dir"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return Path(done.stdout.strip() or ".dvc/cache")
