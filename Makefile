@@ -5,8 +5,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: repro test lint report clean-venv
 
+# With a remote, what a colleague has pushed is downloaded instead of made again.
+REMOTE = $(shell grep -hs '^ *remote *=' .dvc/config .dvc/config.local)
+
 repro: .venv/runtime
-	dvc repro
+	dvc repro $(if $(REMOTE),--pull)
 
 test: .venv/dev lint
 	python -m pytest

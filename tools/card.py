@@ -1,0 +1,73 @@
+"""The model card of a version: the adapter's own card, with its scores and where it comes from.
+
+    python -m tools.card
+
+Writes `MODEL_CARD.md`, to be committed before `gto register`, so that the tag holds the adapter and
+its scores. Refuses where `dvc status` says that adapter and scores are not of one run.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from stages.common.cli import UserError, run
+from stages.common.files import need, replacing
+from stages.common.params import load
+
+CARD = Path("MODEL_CARD.md")
+SCORED = "- **BLEU on test**"  # the line of the adapter's card that the scores stand for
+SYSTEMS = ("tuned", "base", "first_two_turns", "constant")
+METRICS = ("bleu", "chrf", "rouge_1", "rouge_2", "rouge_l")
+SOURCES = {  # what `dvc.lock` has the hashes of
+    "data/raw": "fetch@dataset",
+    "models/base": "fetch@model",
+    "models/adapter": "finetune",
+    "data/summaries/tuned.jsonl": "generate@tuned",
+}
+
+
+def main() -> None:
+    params = load()
+    own = need("models/adapter/README.md", "run `dvc repro` or `dvc pull`").read_text("utf-8")
+    score = json.loads(need("metrics/score.json", "run `dvc repro`").read_text("utf-8"))
+    lock = yaml.safe_load(need("dvc.lock", "run `dvc repro`").read_text("utf-8"))
+    command = [sys.executable, "-m", "dvc", "status", "--json"]
+    status = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    if changed := json.loads(status.stdout):
+        raise UserError(f"{', '.join(changed)} changed: run `dvc repro`, then the scores are its")
+    with replacing(CARD) as aside:
+        aside.write_text(card(own, score, lock, params.finetune.card.data), encoding="utf-8")
+    print(f"card: {CARD}, BLEU {score['tuned']['bleu']:.1f} on {score['dialogues']} dialogues")
+
+
+def card(own: str, score: dict, lock: dict, data: str) -> str:
+    """The adapter's card with scores in the hub's `model-index`, in a table, and with hashes."""
+    _, head, body = own.split("---\n", 2)
+    figures = [{"type": name, "value": score["tuned"][name]} for name in METRICS]
+    result = {
+        "task": {"type": "summarization"},
+        "dataset": {"name": data, "type": "conversations", "split": "test"},
+        "metrics": figures,
+    }
+    index = {"model-index": [{"name": "summarizer", "results": [result]}]}
+    head += yaml.safe_dump(index, sort_keys=False)
+    lines = [line for line in body.splitlines() if not line.startswith(SCORED)]
+    lines += ["", f"## Scores on the test split, {score['dialogues']} dialogues", ""]
+    lines += ["| | " + " | ".join(METRICS) + " | 95 % interval of BLEU |"]
+    lines += ["|---|" + "---:|" * (len(METRICS) + 1)]
+    for name in SYSTEMS:
+        values = " | ".join(f"{score[name][metric]:.1f}" for metric in METRICS)
+        interval = f"{score[name]['bleu_low']:.1f} to {score[name]['bleu_high']:.1f}"
+        lines += [f"| {name.replace('_', ' ')} | {values} | {interval} |"]
+    lines += ["", f"`{score['bleu_signature']}`", "", "## Provenance, as `dvc.lock` has it", ""]
+    for path, stage in SOURCES.items():
+        outs = {out["path"]: out["md5"] for out in lock["stages"][stage]["outs"]}
+        lines += [f"- `{path}`, made by `{stage}`: md5 `{outs[path]}`"]
+    return f"---\n{head}---\n" + "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,201 @@
+"""A guided search over params: Optuna asks, `dvc exp run` answers, validation loss decides.
+
+    python -m tools.sweep
+    python -m tools.sweep --trials 20 my_sweep.yaml
+
+Each trial runs the pipeline up to `finetune` as a DVC experiment outside the workspace, and is cut
+short when its validation loss is above the median of the trials before it. The study lives in
+`sweeps/NAME.db`: interrupted or killed, the same command goes on. Writes `metrics/sweep.csv`.
+"""
+
+import argparse
+import csv
+import fcntl
+import hashlib
+import json
+import math
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import optuna
+import yaml
+from optuna.pruners import MedianPruner
+from optuna.samplers import TPESampler
+from optuna.trial import FrozenTrial, TrialState
+
+from stages.common.cli import UserError, run
+from stages.common.files import need, replacing
+from stages.common.params import Params, load
+from tools.sweep.experiment import loss_of, losses, start, started_at, stop
+from tools.sweep.space import Sweep, check, override, read_sweep, short
+
+STUDIES = Path("sweeps")
+TABLE = Path("metrics/sweep.csv")
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m tools.sweep", description=__doc__.splitlines()[0])
+    parser.add_argument("file", nargs="?", default="sweep.yaml", help="default: sweep.yaml")
+    parser.add_argument("--trials", type=int, help="in all; default: as the file says")
+    args = parser.parse_args()
+    load()  # what the trials start from must be sound
+    raw = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    sweep = read_sweep(need(args.file, "describe the sweep there"))
+    space = check(sweep, raw, args.file)
+    knobs = Params.model_validate(override(raw, sweep.set)).finetune
+    evaluations = math.floor(knobs.epochs * knobs.evals_per_epoch)
+    total = args.trials or sweep.trials
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with alone(sweep.name):
+        study = open_study(sweep, raw)
+        try:
+            settle(study, sweep)
+            print(f"sweep: {sweep.name}, {len(finished(study))} of {total} trials done", flush=True)
+            while len(finished(study)) < total:
+                run_trial(study, sweep, space, evaluations)
+        except KeyboardInterrupt:
+            raise UserError("interrupted; the same command goes on from here") from None
+        finally:
+            write_table(study, sweep)
+    best = best_of(finished(study))
+    if best is None:
+        raise UserError("no trial came to its end; the reasons stand above")
+    name = f"{sweep.name}-{best.number}"
+    again = " ".join(["python -m tools.sweep", *sys.argv[1:]])
+    print(f"sweep: {name} is best, with validation loss {best.value:.4f}. To take it:")
+    print(f"  dvc exp apply {name} && dvc repro    # its adapter, then summaries and scores")
+    print(f"  {again}    # no trial: writes {TABLE} again, for apply has put it back")
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Hold the study for this process; the lock goes with it, however it ends."""
+    STUDIES.mkdir(exist_ok=True)
+    with open(STUDIES / f"{name}.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another sweep is at work on the study {name}") from None
+        yield
+
+
+def open_study(sweep: Sweep, raw: dict) -> optuna.Study:
+    """The study of this name, begun or gone on with; an error where its trials would not compare."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        study_name=sweep.name,
+        storage=f"sqlite:///{STUDIES / sweep.name}.db",
+        pruner=MedianPruner(n_startup_trials=sweep.prune_after),
+        load_if_exists=True,
+    )
+    swept = dict.fromkeys([*sweep.space, *sweep.set])
+    setting = {
+        "the sweep's space, set, seed or random": sweep.model_dump(exclude={"trials"}),
+        "params.yaml": override(raw, swept),
+        "the stages' code": digest(Path("stages"), "*.py"),
+        "the dataset": digest(Path(raw["fetch"]["dataset"]["path"]), "*"),
+    }
+    setting = json.loads(json.dumps(setting))
+    before = study.user_attrs.get("setting", setting)
+    for what, value in setting.items():
+        if before[what] != value:
+            raise UserError(
+                f"{what} changed since the study {sweep.name} began, so new trials would not"
+                " compare with its own: undo that, or give the sweep another name"
+            )
+    study.set_user_attr("setting", setting)
+    return study
+
+
+def digest(folder: Path, pattern: str) -> str:
+    hashed = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob(pattern) if path.is_file()):
+        with open(path, "rb") as file:
+            hashed.update(hashlib.file_digest(file, "sha256").digest())
+    return hashed.hexdigest()
+
+
+def finished(study: optuna.Study) -> list[FrozenTrial]:
+    """Trials that count. One that failed without an error was interrupted, and is run again."""
+    trials = study.get_trials(deepcopy=False)
+    return [t for t in trials if t.state in ENDED or "error" in t.user_attrs]
+
+
+def best_of(trials: list[FrozenTrial]) -> FrozenTrial | None:
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    return min(complete, key=lambda trial: trial.value, default=None)
+
+
+def settle(study: optuna.Study, sweep: Sweep) -> None:
+    """End what a killed sweep left running; a trial counts if its experiment had come to its end."""
+    for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+        pid, created = trial.user_attrs.get("process", (None, None))
+        if pid and started_at(pid) == created:  # else the number is another process's by now
+            stop(pid)
+        loss = loss_of(f"{sweep.name}-{trial.number}")
+        study.tell(trial.number, loss, state=TrialState.FAIL if loss is None else None)
+
+
+def run_trial(study: optuna.Study, sweep: Sweep, space: dict, evaluations: int) -> None:
+    # A seed for each trial that counts: what was interrupted is asked for again, and a sweep that
+    # goes on does not draw the values that it began with once more.
+    seed = sweep.seed + len(finished(study))
+    study.sampler = TPESampler(n_startup_trials=sweep.random, seed=seed, constant_liar=False)
+    trial = study.ask(space)
+    name, values = f"{sweep.name}-{trial.number}", {k: short(trial.params[k]) for k in space}
+    print(f"sweep: {name}: {', '.join(f'{k}={v}' for k, v in values.items())}", flush=True)
+    process = start(name, sweep.set | values)
+    trial.set_user_attr("process", [process.pid, started_at(process.pid)])
+    pruned = False
+    try:
+        for step, loss in enumerate(losses(process), 1):
+            trial.report(loss, step)
+            print(f"sweep: {name}: loss {loss}, evaluation {step} of {evaluations}", flush=True)
+            # Nothing is saved by cutting short a trial that has been trained to its end.
+            if step < evaluations and trial.should_prune():
+                pruned = True
+                stop(process.pid)
+                break
+        failed = process.wait() != 0 and not pruned
+    except KeyboardInterrupt:
+        stop(process.pid)
+        study.tell(trial, state=TrialState.FAIL)
+        raise
+    if failed:
+        trial.set_user_attr("error", True)
+        study.tell(trial, state=TrialState.FAIL)
+        if not any(t.state in ENDED for t in finished(study)):
+            raise UserError(f"{name} failed, and no trial before it did better: see above")
+    elif pruned:
+        study.tell(trial, state=TrialState.PRUNED)
+        print(f"sweep: {name}: cut short, above the median at evaluation {step}", flush=True)
+    else:
+        study.tell(trial, loss_of(name))
+
+
+def write_table(study: optuna.Study, sweep: Sweep) -> None:
+    """A row a trial, in their order; `best` is the lowest loss so far of those that ended."""
+    trials = finished(study)
+    rows = [["trial", "experiment", "state", "validation_loss", "best", "seconds", *sweep.space]]
+    for i, trial in enumerate(trials):
+        best = best_of(trials[: i + 1])
+        reported = list(trial.intermediate_values.values())
+        row = [
+            trial.number,
+            f"{sweep.name}-{trial.number}",
+            trial.state.name.lower(),
+            trial.value or (reported[-1] if reported else ""),
+            best.value if best else "",
+            round(trial.duration.total_seconds()),
+        ]
+        rows.append([*row, *(short(trial.params[key]) for key in sweep.space)])
+    with replacing(TABLE) as aside, open(aside, "w", encoding="utf-8", newline="") as out:
+        csv.writer(out, lineterminator="\n").writerows(rows)
+
+
+if __name__ == "__main__":
+    run(main)
