@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from tests.test_compare import against_main, repository, save, write_lock, write_metrics
+from tools.compare.__main__ import comment
 from tools.compare.changes import md5
 from tools.compare.markdown import code, row_line
+from tools.compare.revision import commit, working_tree
 from tools.compare.summaries import PATH
 
 __all__ = ["repository"]  # the fixture
@@ -80,9 +82,6 @@ def test_a_comment_holds_no_link_tag_or_mention_that_people_wrote(repository):
     repository.run("git", "branch", "-m", "main", "`@someone|<b>`")
     repository.run("git", "branch", "main")
     write(NASTY, 14, 2)
-    from tools.compare.__main__ import comment
-    from tools.compare.revision import commit, working_tree
-
     for said in (against_main(), comment(commit("`@someone|<b>`"), working_tree())):
         kinds, held = set(), []
         for token in PARSER.parse(said):

@@ -115,6 +115,8 @@ def dialogues(ids: list[str], before, after, base: Revision, head: Revision, not
     order = np.argsort(-changed, kind="stable")
     gained = [i for i in order[:3] if changed[i] > 0]
     lost = [i for i in order[::-1][:3] if changed[i] < 0]
+    if not gained and not lost:
+        return []
     texts = [read_summaries(changes.stages(revision)) for revision in (base, head)]
     for revision, found in zip((base, head), texts, strict=True):
         if found is None:

@@ -16,7 +16,7 @@ Change = tuple[str, object, object]  # dotted key, before, after
 def parse(revision: Revision, path: str, reader: Callable) -> dict:
     """A file's mapping, empty where the revision lacks the file; UserError if it is none."""
     try:
-        content = reader(revision.read(path) or b"{}") or {}
+        content = reader(revision.read(path) or b"{}")
     except (ValueError, YAMLError) as error:
         what = str(error).splitlines()[0]
         raise UserError(f"{path} of {revision} cannot be read: {what}") from None
