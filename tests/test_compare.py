@@ -97,7 +97,7 @@ def test_two_branches_of_a_shallow_clone_without_cache(reproduced, tmp_path):
 def test_summaries_are_shown_where_the_cache_has_them(repository):
     script = "mkdir -p data/summaries; cp summaries data/summaries/tuned.jsonl"
     stage = {"cmd": script, "deps": ["summaries"], "outs": ["data/summaries/tuned.jsonl"]}
-    (repository.root / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"generate@tuned": stage}}))
+    (repository.root / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"generate": stage}}))
     repository.dvc("init", "-q")
 
     def reproduce(word: str, matches: int) -> None:
@@ -114,7 +114,7 @@ def test_summaries_are_shown_where_the_cache_has_them(repository):
     [row] = [line for line in said.splitlines() if line.startswith("- +")]
     assert row.endswith(" `a`")
     assert "  - before: `old a`\n  - after: `new a`" in said and "old b" not in said
-    assert "| `generate@tuned` | dep `summaries` |" in said
+    assert "| `generate` | dep `summaries` |" in said
     subprocess.run(["rm", "-rf", repository.root / ".dvc/cache"], check=True)
     said = against_main()
     assert "old a" not in said and "  - after: `new a`" in said
