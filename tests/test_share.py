@@ -35,7 +35,7 @@ def test_a_version_is_a_tag_and_its_adapter_can_be_had_by_it(shared, tmp_path):
     shared.python("-m", "tools.card")
     shared.run("git", "add", "MODEL_CARD.md")
     shared.run("git", "commit", "-qm", "card")
-    shared.python("-m", "gto", "register", "summarizer")
+    shared.run("gto", "register", "summarizer")
     assert shared.run("git", "tag").stdout.split() == ["summarizer@v0.0.1"]
     # What comes after the tag does not change what the tag names.
     shutil.rmtree(shared.root / "models/adapter")
