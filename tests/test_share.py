@@ -1,8 +1,10 @@
 """What one clone made, another downloads: the cache through a remote, the adapter by its tag."""
 
+import json
 import shutil
 
 import pytest
+import yaml
 from conftest import Project
 
 
@@ -44,6 +46,16 @@ def test_a_version_is_a_tag_and_its_adapter_can_be_had_by_it(shared, tmp_path):
     assert {"adapter_config.json", "adapter_model.safetensors", "README.md"} == {
         file.name for file in (tmp_path / "adapter").iterdir()
     }
+    card = ["MODEL_CARD.md", "--rev", "summarizer@v0.0.1", "-o", str(tmp_path / "card.md")]
+    shared.dvc("get", str(shared.root), *card)
+    head, body = (tmp_path / "card.md").read_text(encoding="utf-8").split("---\n", 2)[1:]
+    score = json.loads((shared.root / "metrics/score.json").read_text(encoding="utf-8"))
+    figures = yaml.safe_load(head)["model-index"][0]["results"][0]["metrics"]
+    assert {"type": "bleu", "value": score["tuned"]["bleu"]} in figures
+    assert f"| first two turns | {score['first_two_turns']['bleu']:.1f} |" in body
+    outs = yaml.safe_load((shared.root / "dvc.lock").read_text())["stages"]["finetune"]["outs"]
+    adapter = {out["path"]: out["md5"] for out in outs}["models/adapter"]
+    assert f"`models/adapter`, made by `finetune`: md5 `{adapter}`" in body
 
 
 def test_a_card_is_refused_where_scores_are_of_another_adapter(shared):

@@ -49,7 +49,8 @@ def main() -> None:
     knobs = Params.model_validate(override(raw, sweep.set)).finetune
     evaluations = math.floor(knobs.epochs * knobs.evals_per_epoch)
     total = args.trials or sweep.trials
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # nohup's children would not heed the first
+        signal.signal(number, signal.default_int_handler)
     with alone(sweep.name):
         study = open_study(sweep, raw)
         try:
