@@ -2,8 +2,8 @@
 
     python -m tools.report
 
-Draws each plot of `dvc.yaml` as a PNG beside its table in `metrics/plots`, writes the first ten summaries of the test
-split to `metrics/examples.md`, and sets the results table in `README.md`.
+Draws each plot of `dvc.yaml` as a PNG beside its table in `metrics/plots`, writes the first ten
+summaries of the test split to `metrics/examples.md`, and sets the results table in `README.md`.
 """
 
 import csv

@@ -14,7 +14,7 @@ import numpy as np
 from stages.common.bleu import corpus_bleu
 from stages.common.cli import run
 from tools.compare import changes
-from tools.compare.markdown import code, folded, table, value
+from tools.compare.markdown import code, folded, row_line, table, value
 from tools.compare.revision import Revision, commit, working_tree
 from tools.compare.significance import Difference, gains, paired_bootstrap, read_counts
 from tools.compare.summaries import read_summaries
@@ -176,7 +176,7 @@ def stages_section(base: Revision, head: Revision, notes: list[str]) -> list[str
         return []
     made_by = changes.producers(old) | changes.producers(new)
     rows = [[code(name), reason(stage, made_by)] for name, stage in changed.items()]
-    return ["### Stages", "", "| stage | why |", "|---|---|", *table(["", ""], rows)[2:]]
+    return ["### Stages", "", "| stage | why |", "|---|---|", *map(row_line, rows)]
 
 
 def reason(stage: dict, made_by: dict[str, str]) -> str:

@@ -189,7 +189,7 @@ def write_table(study: optuna.Study, sweep: Sweep) -> None:
             trial.number,
             f"{sweep.name}-{trial.number}",
             trial.state.name.lower(),
-            trial.value or (reported[-1] if reported else ""),
+            reported[-1] if trial.value is None and reported else trial.value,
             best.value if best else "",
             round(trial.duration.total_seconds()),
         ]
