@@ -84,6 +84,9 @@ def write_outputs(trainer, params: Params, epoch_tokens: int, seconds: float) ->
         "seconds": round(seconds, 1),
         "peak_memory_gb": round(peak_memory(), 2),
     }
+    # A set: written as it is, its order would be another in each run.
+    config = trainer.model.peft_config["default"]
+    config.target_modules = sorted(config.target_modules)
     with replacing(ADAPTER) as aside:
         trainer.model.save_pretrained(aside, safe_serialization=True)
         (aside / "README.md").write_text(model_card(params, metrics), encoding="utf-8")
