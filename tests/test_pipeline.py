@@ -68,7 +68,8 @@ def test_the_dataset_and_the_model_are_fetched_apart(reproduced):
 
 def test_experiment_takes_numbers_as_users_write_them(clean_after):
     project = clean_after
-    done = project.dvc("exp", "run", "-S", "finetune.learning_rate=2e-5", "finetune")
+    done = project.dvc("exp", "run", "-n", "tiny", "-S", "finetune.learning_rate=2e-5", "finetune")
+    project.dvc("exp", "remove", "-q", "tiny")
     assert ran(done.stdout) == {"finetune"}
     check = "from stages.common.params import load; print(load().finetune.learning_rate)"
     assert float(project.python("-c", check).stdout) == 2e-5
