@@ -48,7 +48,7 @@ def main() -> None:
         args=training_arguments(knobs, hardware, checkpoints, len(train)),
         train_dataset=train,
         eval_dataset=validation,
-        data_collator=Collator(tokenizer.pad_token_id),
+        data_collator=Collator(tokenizer.pad_token_id, knobs.row_tokens),
         callbacks=[EarlyStoppingCallback(early_stopping_patience=knobs.patience)],
     )
     print(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from stages.common.prompts import tokenize_prompt, tokenize_summary
-from stages.common.rows import IGNORED, Collator, build_row
+from stages.common.rows import IGNORED, Collator, build_row, pack
 
 PROMPTS = [list(range(10, 40)), list(range(50, 71))]
 SUMMARIES = [[[70, 71, 72, 1], [80, 81, 1], [90, 91, 92, 93, 94, 1]], [[60, 61, 1]]]
@@ -31,9 +31,12 @@ def plain_losses(model, prompt, summary):
     return model(input_ids=ids, labels=labels).loss * len(summary)
 
 
-def test_loss_equals_separate_rows(model):
+@pytest.mark.parametrize(("row_tokens", "packed"), [(0, 2), (70, 1)])
+def test_loss_equals_separate_rows(model, row_tokens, packed):
     rows = [build_row(p, s) for p, s in zip(PROMPTS, SUMMARIES, strict=True)]
-    shared = model(**Collator(pad_token_id=1)(rows), use_cache=False).loss
+    batch = Collator(1, row_tokens)(rows)
+    assert len(batch["input_ids"]) == packed
+    shared = model(**batch, use_cache=False).loss
     summed = sum(
         plain_losses(model, prompt, summary)
         for prompt, summaries in zip(PROMPTS, SUMMARIES, strict=True)
@@ -71,6 +74,13 @@ def test_only_summaries_are_predicted_and_each_to_its_end(prompt, summaries):
     for k, summary in enumerate(summaries, 1):
         positions = [p for p, s in zip(row["position_ids"], row["segment"], strict=True) if s == k]
         assert positions == list(range(len(prompt) - 1, len(prompt) - 1 + len(summary)))
+
+
+@given(st.lists(st.integers(1, 50), min_size=1), st.integers(0, 120))
+def test_packing_loses_nothing_and_stays_within_its_budget(lengths, budget):
+    bins = pack(lengths, budget)
+    assert sorted(i for chosen in bins for i in chosen) == list(range(len(lengths)))
+    assert all(len(chosen) == 1 or sum(lengths[i] for i in chosen) <= budget for chosen in bins)
 
 
 def test_long_conversation_keeps_its_summary_whole(tiny_llama):

@@ -124,6 +124,7 @@ class Finetune(Section):
     lora: Lora
     epochs: Positive
     batch_size: Count
+    row_tokens: Whole
     gradient_accumulation: Count
     learning_rate: Positive
     schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"]

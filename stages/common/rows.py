@@ -12,6 +12,7 @@ last token opens every segment because it predicts a different first token in ea
 import torch
 
 IGNORED = -100  # the label that transformers' losses leave out
+MULTIPLE = 16  # rows are padded to it: CPU kernels are compiled anew for every length they meet
 
 
 def build_row(prompt: list[int], summaries: list[list[int]]) -> dict[str, list[int]]:
@@ -35,34 +36,70 @@ def build_row(prompt: list[int], summaries: list[list[int]]) -> dict[str, list[i
     return row
 
 
-class Collator:
-    """Pad rows to a batch for a `transformers` causal language model.
+def pack(lengths: list[int], budget: int) -> list[list[int]]:
+    """Bins of indices whose lengths sum to `budget` at most: first fit, longest first.
 
-    Gives `input_ids` and `position_ids` (batch, length); `attention_mask` (batch, 1, length,
-    length), True where a query may look; `logits_to_keep` (batch, length), True where a token is
-    predicted; `labels` and `shift_labels` (predicted tokens), so that the vocabulary-sized logits
-    are computed for these alone.
+    A length above the budget is a bin of its own, so with a budget of 0 every bin holds one.
+    """
+    bins, room = [], []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        fitting = (k for k, free in enumerate(room) if free >= lengths[i])
+        k = next(fitting, len(bins))
+        if k == len(bins):
+            bins.append([])
+            room.append(budget)
+        bins[k].append(i)
+        room[k] -= lengths[i]
+    return sorted(map(sorted, bins))
+
+
+class Collator:
+    """Pack dialogues into rows, and rows into a batch for a `transformers` causal language model.
+
+    Dialogues share a row while they fit in `row_tokens`, each blind to the others. Gives
+    `input_ids` and `position_ids` (rows, length); `attention_mask` (rows, 1, length, length), True
+    where a query may look; `logits_to_keep` (rows, length), True where a token is predicted;
+    `labels` and `shift_labels` (predicted tokens), so that the vocabulary-sized logits are computed
+    for these alone.
     """
 
-    def __init__(self, pad_token_id: int):
-        self.pad_token_id = pad_token_id
+    def __init__(self, pad_token_id: int, row_tokens: int = 0):
+        self.padding = {
+            "input_ids": pad_token_id,
+            "labels": IGNORED,
+            "position_ids": 0,
+            "segment": 0,
+            "dialogue": -1,  # padding is seen by itself alone
+        }
+        self.row_tokens = row_tokens
 
-    def __call__(self, rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-        width = max(len(row["input_ids"]) for row in rows)
+    def __call__(self, dialogues: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+        bins = pack([len(d["input_ids"]) for d in dialogues], self.row_tokens)
+        longest = max(sum(len(dialogues[i]["input_ids"]) for i in chosen) for chosen in bins)
+        width = -(-longest // MULTIPLE) * MULTIPLE
 
-        def padded(key: str, value: int) -> torch.Tensor:
-            lists = [row[key] + [value] * (width - len(row[key])) for row in rows]
-            return torch.tensor(lists, dtype=torch.long)
+        def padded(key: str) -> torch.Tensor:
+            rows = [
+                [
+                    v
+                    for i in chosen
+                    for v in dialogues[i].get(key, [i] * len(dialogues[i]["labels"]))
+                ]
+                for chosen in bins
+            ]
+            rows = [row + [self.padding[key]] * (width - len(row)) for row in rows]
+            return torch.tensor(rows, dtype=torch.long)
 
-        labels = padded("labels", IGNORED)
+        batch = {key: padded(key) for key in self.padding}
+        labels, segment, dialogue = batch["labels"], batch["segment"], batch["dialogue"]
         keep = labels != IGNORED
-        segment = padded("segment", -1)  # padding is a segment of its own, seen by nobody else
-        query, key = segment[:, :, None], segment[:, None, :]
+        same = dialogue[:, :, None] == dialogue[:, None, :]
+        open_to = (segment[:, None, :] == 0) | (segment[:, :, None] == segment[:, None, :])
         causal = torch.ones(width, width, dtype=torch.bool).tril()
         return {
-            "input_ids": padded("input_ids", self.pad_token_id),
-            "position_ids": padded("position_ids", 0),
-            "attention_mask": (causal & ((query == key) | (key == 0)))[:, None],
+            "input_ids": batch["input_ids"],
+            "position_ids": batch["position_ids"],
+            "attention_mask": (causal & same & open_to)[:, None],
             "labels": labels[keep],
             "shift_labels": labels[keep],
             "logits_to_keep": keep,

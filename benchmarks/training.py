@@ -1,0 +1,176 @@
+"""Fine-tuning speed: the pipeline's rows against TRL's `SFTTrainer`, same model, data and LoRA.
+
+    python -m benchmarks.training --dialogues 24
+
+Run it where `make repro` has made `data/prompts` and `models/base`; TRL must be installed
+(`benchmarks/requirements.txt`). Every side trains in a process of its own, on the same references
+and with as many of them to an optimiser step, and its adapter is then measured by the same
+validation loss. Prints a Markdown table.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+SIDES = {
+    "ours": "one row a dialogue, all its references in it",
+    "trl-defaults": "SFTTrainer, defaults",
+    "trl-grouped": "SFTTrainer, bf16, grouped by length, completion only",
+    "trl-packed": "SFTTrainer, bf16, packed to 1,024 tokens, completion only",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m benchmarks.training")
+    parser.add_argument("--dialogues", type=int, default=24)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--side", choices=SIDES, help="only this one, printed as JSON")
+    args = parser.parse_args()
+    if args.side:
+        print(json.dumps(measure(args.side, args.dialogues, args.epochs)))
+        return
+    results = {}
+    for side in SIDES:
+        print(f"training: {side} …", file=sys.stderr, flush=True)
+        command = [sys.executable, "-m", "benchmarks.training", "--side", side]
+        command += ["--dialogues", str(args.dialogues), "--epochs", str(args.epochs)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        results[side] = json.loads(done.stdout.splitlines()[-1])
+    print_table(results)
+
+
+def print_table(results: dict) -> None:
+    ours = results["ours"]["references_per_second"]
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "trl"))
+    print(
+        f"{platform.processor() or platform.machine()}, {versions}, {time.strftime('%Y-%m-%d')}\n"
+    )
+    print("| side | references/s | ours is faster | validation loss | peak memory, GB |")
+    print("|---|---:|---:|---:|---:|")
+    for side, result in results.items():
+        rate = result["references_per_second"]
+        print(
+            f"| {SIDES[side]} | {rate:.2f} | {ours / rate:.1f} × |"
+            f" {result['validation_loss']:.4f} | {result['peak_gb']:.1f} |"
+        )
+
+
+def measure(side: str, dialogues: int, epochs: int) -> dict:
+    """Train one side; references a second, validation loss and peak memory in gigabytes."""
+    import polars as pl
+    import torch
+    from transformers import set_seed
+
+    from stages.common.models import choose_hardware, load_tokenizer
+    from stages.common.params import load
+    from stages.finetune import BASE, add_lora, tokenize_split
+
+    params = load()
+    knobs = params.finetune
+    set_seed(knobs.seed)
+    hardware = choose_hardware(knobs.precision if side != "trl-defaults" else "fp32")
+    tokenizer = load_tokenizer(BASE)
+    limits = (params.format_prompts.max_prompt_tokens, knobs.max_summary_tokens)
+    model = add_lora(knobs, hardware)
+    rows = pl.read_parquet("data/prompts/train.parquet").head(dialogues).to_dicts()
+    references = sum(len(row["references"]) for row in rows)
+    train = train_ours if side == "ours" else train_trl
+    prepared = train(side, params, model, tokenizer, rows, epochs, hardware, limits)
+    started = time.monotonic()
+    prepared.train()
+    seconds = time.monotonic() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    model.eval()
+    validation = tokenize_split("validation", tokenizer, *limits).select(range(10))
+    dtype = hardware.dtype
+    with torch.no_grad(), torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        loss = validation_loss(model, tokenizer, validation)
+    return {
+        "references_per_second": references * epochs / seconds,
+        "validation_loss": loss,
+        "peak_gb": peak,
+    }
+
+
+def validation_loss(model, tokenizer, rows) -> float:
+    """Mean over predicted tokens."""
+    from stages.common.rows import Collator
+
+    collate, total, tokens = Collator(tokenizer.pad_token_id), 0.0, 0
+    for row in rows:
+        batch = collate([row])
+        count = len(batch["labels"])
+        total += model(**batch).loss.item() * count
+        tokens += count
+    return total / tokens
+
+
+def train_ours(side, params, model, tokenizer, rows, epochs, hardware, limits):
+    from transformers import Trainer
+
+    from stages.common.rows import Collator
+    from stages.finetune import tokenize_split, training_arguments
+
+    knobs = params.finetune.model_copy(update={"epochs": epochs})
+    train = tokenize_split("train", tokenizer, *limits).select(range(len(rows)))
+    arguments = training_arguments(knobs, hardware, Path(tempfile.mkdtemp()), len(train))
+    arguments.eval_strategy = arguments.save_strategy = "no"
+    arguments.load_best_model_at_end = False
+    collator = Collator(tokenizer.pad_token_id, knobs.row_tokens)
+    return Trainer(model=model, args=arguments, train_dataset=train, data_collator=collator)
+
+
+def train_trl(side, params, model, tokenizer, rows, epochs, hardware, limits):
+    """As its manual has it: prompt and completion, a row a reference, prompts cut as ours are."""
+    import torch
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    from stages.common.prompts import tokenize_prompt
+
+    def cut(text: str) -> str:
+        return tokenizer.decode(tokenize_prompt(tokenizer, text, limits[0]))
+
+    pairs = [
+        {"prompt": cut(row["prompt"]), "completion": " " + reference}
+        for row in rows
+        for reference in row["references"]
+    ]
+    knobs = params.finetune
+    each = round(len(pairs) / len(rows)) * knobs.batch_size * knobs.gradient_accumulation
+    options = {
+        "trl-defaults": {"per_device_train_batch_size": each},
+        "trl-grouped": {
+            "per_device_train_batch_size": each,
+            "train_sampling_strategy": "group_by_length",
+        },
+        "trl-packed": {"per_device_train_batch_size": 1, "packing": True, "max_length": 1024},
+    }[side]
+    config = SFTConfig(
+        output_dir=tempfile.mkdtemp(),
+        seed=knobs.seed,
+        num_train_epochs=epochs,
+        learning_rate=knobs.learning_rate,
+        lr_scheduler_type=knobs.schedule,
+        warmup_steps=knobs.warmup,
+        weight_decay=knobs.weight_decay,
+        bf16=hardware.dtype == torch.bfloat16,
+        use_cpu=True,
+        save_strategy="no",
+        report_to="none",
+        **options,
+    )
+    return SFTTrainer(
+        model=model, args=config, train_dataset=Dataset.from_list(pairs), processing_class=tokenizer
+    )
+
+
+if __name__ == "__main__":
+    main()
