@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from data_helpers import ROOT, project, read_rows
 
@@ -139,24 +138,24 @@ def test_file_that_is_not_the_release(params, name, content, said):
 
 
 def test_only_wanted_tweets_are_held(tmp_path):
-    many = {n: ("True", f"tweet {n}: " + "lost my luggage,\n" * 8) for n in range(200_000)}
-    write_release(tmp_path, many, {})
-    file = tmp_path / "twcs.csv"
-    assert file.stat().st_size > 35e6
+    file, text = tmp_path / "twcs.csv", "lost my luggage,\n" * 60
+    with open(file, "w") as out:
+        out.write(",".join(COLUMNS) + "\n")
+        out.writelines(f'{n},115,True,,"tweet {n}: {text}",,\n' for n in range(120_000))
+    assert file.stat().st_size > 120e6
     code = (
         "import sys; from pathlib import Path; import pyarrow as pa\n"
         "from stages.common.tweetsumm import read_tweets\n"
-        "tweets = read_tweets(Path(sys.argv[1]), {str(n) for n in range(0, 200_000, 1000)})\n"
+        "tweets = read_tweets(Path(sys.argv[1]), {str(n) for n in range(0, 120_000, 1000)})\n"
         "print(len(tweets), tweets['7000'][1][:11], pa.default_memory_pool().max_memory())"
     )
     command = [sys.executable, "-c", code, str(file)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     count, *words, peak = done.stdout.split()
-    assert (int(count), words) == (200, ["tweet", "7000:"])
+    assert (int(count), words) == (120, ["tweet", "7000:"])
     assert int(peak) < file.stat().st_size / 2  # a few blocks, however long the file is
 
 
 def test_ids_are_matched_as_they_are_written(tmp_path):
     write_release(tmp_path, {7: ("True", "x"), 77: ("False", "y")}, {})
     assert read_tweets(tmp_path / "twcs.csv", {"77", "8"}) == {"77": (True, "y")}
-    assert pa.total_allocated_bytes() < 50e6

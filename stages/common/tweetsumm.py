@@ -80,7 +80,7 @@ def read_tweets(path: Path, wanted: set[str]) -> dict[str, tuple[bool, str]]:
     try:
         blocks = pyarrow.csv.open_csv(
             path,
-            read_options=pyarrow.csv.ReadOptions(block_size=BLOCK),
+            read_options=pyarrow.csv.ReadOptions(block_size=BLOCK, use_threads=False),
             parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(
                 include_columns=COLUMNS, column_types=dict.fromkeys(COLUMNS, pa.string())
