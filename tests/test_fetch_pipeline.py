@@ -91,9 +91,11 @@ def test_stage_without_a_token_ends_with_one_sentence(project, hub, monkeypatch)
     done = project.python("-m", "stages.fetch", "dataset", check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "error: dataset Salesforce/dialogstudio is gated: accept its terms at"
-        f" {hub.endpoint}/datasets/Salesforce/dialogstudio, then set HF_TOKEN to a token of yours,"
-        " or run `hf auth login`"
+        (
+            "error: dataset Salesforce/dialogstudio is gated: accept its terms at"
+            f" {hub.endpoint}/datasets/Salesforce/dialogstudio, then set HF_TOKEN to a token of yours,"
+            " or run `hf auth login`"
+        )
     ]
     assert not (project.root / "data").joinpath("raw").exists()
 
