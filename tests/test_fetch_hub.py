@@ -97,6 +97,15 @@ def test_dataset_of_a_hub(tmp_path, monkeypatch, hub, capsys):
     assert not hub.gets("README.md")
 
 
+@pytest.mark.parametrize("name", ["../train.jsonl", "/tmp/train.jsonl", "a/../../train.jsonl"])
+def test_path_that_leads_elsewhere_is_not_written(tmp_path, monkeypatch, hub, name):
+    files = {"train.jsonl": lines(texts(3)), name: lines(texts(2, "planted"))}
+    hub.repositories["datasets/lab/talks"] = Repository(files)
+    fetch(tmp_path, monkeypatch)
+    assert read_rows("data/raw/train.parquet") == texts(3)
+    assert not hub.sent[name]
+
+
 def test_pinned_revision_needs_no_advice(tmp_path, monkeypatch, hub, capsys):
     fetch(tmp_path, monkeypatch, **{"hub.revision": COMMIT})
     assert "to have the same every time" not in capsys.readouterr().out
@@ -335,7 +344,7 @@ def test_renamed_column_is_named(tmp_path, monkeypatch, hub):
         (["d/train/0.parquet", "d/val/0.parquet"], "d", ("d/train/0.parquet", "d/val/0.parquet")),
         (["a/train-0.parquet", "b/train-0.parquet"], "b", ("b/train-0.parquet", None)),
         (["train.json", "train.jsonl", "dev.jsonl"], None, ("train.jsonl", "dev.jsonl")),
-        (["x_train.csv", "training.csv", "train.csv"], None, ("train.csv", None)),
+        (["a_train.csv", "training.csv", "a_test.csv"], None, ("a_train.csv", None)),
     ],
 )
 def test_files_of_a_split(names, config, expected):

@@ -45,7 +45,8 @@ def download(
     if repository.revision != commit:
         print(f"fetch: to have the same every time, set fetch.{kind}.hub.revision: {commit}")
     folder = DOWNLOADS / f"{kind}--{repository.id.replace('/', '--')}--{commit}"
-    names = list(choose(sorted(name for name in files if ".." not in name)))
+    # A path that leads out of the folder is no file of a repository.
+    names = list(choose(sorted(n for n in files if not re.search(r"^/|(^|/)\.\.(/|$)", n))))
     for name in names:
         target = folder / name
         if not target.exists():
@@ -168,6 +169,7 @@ def explain(error: Exception, kind: str, repository: Repository) -> str:
 def split_files(names: list[str], config: str | None) -> dict[str, list[str]]:
     """Data files of each split, told by a word of their path, such as `data/train-00000.parquet`.
 
+    The words are those by which the library `datasets` tells them.
     `config` is a folder of the path. A split that has none is an empty list. Raises `UserError`
     where train has none, or where a split stands in several folders.
     """
@@ -176,7 +178,7 @@ def split_files(names: list[str], config: str | None) -> dict[str, list[str]]:
         found = {split: [] for split in SPLIT_NAMES}
         for name in (n for n in inside if n.endswith(suffix)):
             for split, words in SPLIT_NAMES.items():
-                if re.search(rf"(?:^|/)(?:{words})(?![a-z0-9])", name):
+                if re.search(rf"(?:^|[/_.-])(?:{words})(?![a-z])", name):
                     found[split].append(name)
         if found["train"]:
             break
