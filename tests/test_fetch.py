@@ -135,14 +135,14 @@ def test_bad_file_is_named_and_the_old_data_stays(tmp_path, monkeypatch, name, c
 def test_write_that_breaks_off_leaves_the_old_data(tmp_path, monkeypatch):
     (tmp_path / "data/raw").mkdir(parents=True)
     (tmp_path / "data/raw/old").touch()
-    write = pq.write_table
 
-    def disk_full(table, path):
-        if path.stem == "test":
-            raise OSError(28, "No space left on device")
-        write(table, path)
+    class DiskFull(pq.ParquetWriter):
+        def __init__(self, path, schema):
+            if path.stem == "test":
+                raise OSError(28, "No space left on device")
+            super().__init__(path, schema)
 
-    monkeypatch.setattr(pq, "write_table", disk_full)
+    monkeypatch.setattr(pq, "ParquetWriter", DiskFull)
     with pytest.raises(OSError, match="No space"):
         fetched(tmp_path, monkeypatch, "a.json", json.dumps(ROWS))
     assert [path.name for path in Path("data/raw").iterdir()] == ["old"]
@@ -182,7 +182,9 @@ def test_shard_that_is_none(tmp_path, monkeypatch):
     Path("in/train").mkdir(parents=True)
     with pytest.raises(UserError, match=r"in/train holds no \.json shard"):
         fetch_dataset(params.fetch.dataset)
-    Path("in/train/a.json").write_text("[1]")
+    for folder in ("train", "val", "test"):
+        Path("in", folder).mkdir(exist_ok=True)
+        Path("in", folder, "a.json").write_text("[1]")
     with pytest.raises(UserError, match=r"in/train/a\.json is not a shard"):
         fetch_dataset(params.fetch.dataset)
 

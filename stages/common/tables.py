@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from stages.common.cli import UserError
@@ -13,39 +14,71 @@ from stages.common.files import SPLITS, need
 from stages.common.params import Dataset
 
 SHARD_FOLDERS = {"train": "train", "validation": "val", "test": "test"}
+BATCH = 10_000  # rows
+UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError)
 
 
-def read_shards(dataset: Dataset) -> dict[str, pa.Table | None]:
-    """Tables of the splits of a folder in DialogStudio's layout, `{train,val,test}/*.json`.
-
-    A shard is a dict from dialogue name to dialogue. The name becomes the column `new dialog id`,
-    as it does in DialogStudio's own loader.
-    """
-    tables = {}
-    for split, folder in SHARD_FOLDERS.items():
-        paths = sorted(need(Path(dataset.path) / folder, f"no shards of {split}").glob("*.json"))
-        if not paths:
-            raise UserError(f"{Path(dataset.path) / folder} holds no .json shard")
-        rows = []
-        for path in paths:
-            shard = read_json(path)
-            if not isinstance(shard, dict) or not all(isinstance(r, dict) for r in shard.values()):
-                raise UserError(f"{path} is not a shard: expected a dict of dialogues")
-            rows += [{"new dialog id": name, **row} for name, row in shard.items()]
-        tables[split] = to_table(rows, folder)
-    return tables
+def shard_files(folder: Path) -> dict[str, list[Path]]:
+    """Shards of each split of a folder in DialogStudio's layout, `{train,val,test}/*.json`."""
+    shards = {}
+    for split, name in SHARD_FOLDERS.items():
+        shards[split] = sorted(need(folder / name, f"no shards of {split}").glob("*.json"))
+        if not shards[split]:
+            raise UserError(f"{folder / name} holds no .json shard")
+    return shards
 
 
-def read_files(dataset: Dataset) -> dict[str, pa.Table | None]:
-    """Tables of the splits of `files`, by the suffix of each name; None where a name is null."""
-    tables = {}
+def named_files(dataset: Dataset) -> dict[str, list[Path]]:
+    """The file of each split that `files` names; none where a name is null."""
+    paths = {}
     for split in SPLITS:
         name = getattr(dataset.files, split)
-        tables[split] = None
-        if name is not None:
-            path = need(Path(dataset.path) / name, f"see fetch.dataset.files.{split}")
-            tables[split] = read_table(path)
-    return tables
+        hint = f"see fetch.dataset.files.{split}"
+        paths[split] = [] if name is None else [need(Path(dataset.path) / name, hint)]
+    return paths
+
+
+def read_shards(paths: list[Path]) -> pa.RecordBatchReader:
+    """Rows of DialogStudio's shards, each a dict from dialogue name to dialogue.
+
+    The name becomes the column `new dialog id`, as it does in DialogStudio's own loader.
+    """
+    rows = []
+    for path in paths:
+        shard = read_json(path)
+        if not isinstance(shard, dict) or not all(isinstance(r, dict) for r in shard.values()):
+            raise UserError(f"{path} is not a shard: expected a dict of dialogues")
+        rows += [{"new dialog id": name, **row} for name, row in shard.items()]
+    return to_table(rows, paths[0].parent).to_reader()
+
+
+def read_tables(paths: list[Path]) -> pa.RecordBatchReader:
+    """Rows of files of one format and one set of columns; Parquet is not read whole."""
+    try:
+        if paths[0].suffix == ".parquet":
+            scanner = pyarrow.dataset.dataset([str(path) for path in paths]).scanner(
+                batch_size=BATCH, batch_readahead=2, fragment_readahead=1
+            )
+            return scanner.to_reader()
+        tables = [read_table(path) for path in paths]
+        return pa.concat_tables(tables, promote_options="permissive").to_reader()
+    except UNREADABLE as error:
+        names = ", ".join(map(str, paths[:2])) + (" …" if paths[2:] else "")
+        why = f"cannot be read as {paths[0].suffix[1:]}"
+        raise UserError(f"{names} {why}: {one_line(error)}") from None
+
+
+def write_parquet(rows: pa.RecordBatchReader, path: Path, source: str) -> int:
+    """Write the rows as they come; return how many they were."""
+    count = 0
+    with pq.ParquetWriter(path, rows.schema) as writer:
+        try:
+            for batch in rows:
+                writer.write_batch(batch)
+                count += batch.num_rows
+        except UNREADABLE as error:
+            raise UserError(f"{source} cannot be read: {one_line(error)}") from None
+    return count
 
 
 def read_table(path: Path) -> pa.Table:
@@ -61,7 +94,7 @@ def read_table(path: Path) -> pa.Table:
                     if pa.types.is_binary(field.type):
                         raise UserError(f"{path} column {field.name!r} is not UTF-8")
                 return table
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path} cannot be read as {path.suffix[1:]}: {one_line(error)}") from None
     match path.suffix:
         case ".jsonl":
