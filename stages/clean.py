@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.common.cleaning import clean_reference, clean_turns
+from stages.common.cleaning import clean_reference, clean_turns, redact_references
 from stages.common.cli import UserError, run
 from stages.common.files import SPLITS, need, replacing
 from stages.common.params import Clean, Columns, load
@@ -33,13 +33,13 @@ def main() -> None:
     files = {split: need(RAW / f"{split}.parquet", "run fetch first") for split in SPLITS}
     rows = {split: pq.ParquetFile(file).metadata.num_rows for split, file in files.items()}
     lacking = [split for split in ("validation", "test") if not rows[split]]
-    counts, dropped, seen = Counter(), Counter(), set()
+    counts, dropped, redacted, seen = Counter(), Counter(), Counter(), set()
     with replacing(CLEAN) as aside:
         aside.mkdir()
         writers = {s: pq.ParquetWriter(aside / f"{s}.parquet", SCHEMA) for s in SPLITS}
         for split in ("test", "validation", "train"):
             for frame in read_batches(files[split], params.columns, split):
-                cleaned, reasons = clean_batch(frame, params)
+                cleaned, reasons = clean_batch(frame, params, redacted)
                 dropped += reasons
                 keys = fingerprints(cleaned["turns"])
                 # A split's own repeats go too: weighing a dialogue twice is nobody's intention.
@@ -58,7 +58,12 @@ def main() -> None:
     print(
         "clean:", ", ".join(f"{split} {counts[split]}" for split in SPLITS), "dialogues;", end=" "
     )
-    print("dropped:", ", ".join(f"{n} {why}" for why, n in sorted(dropped.items()) if n) or "none")
+    print("dropped:", listed(dropped), end="; ")
+    print("redacted:", listed(redacted) if params.redact else "off")
+
+
+def listed(counts: Counter) -> str:
+    return ", ".join(f"{n} {what}" for what, n in sorted(counts.items()) if n) or "none"
 
 
 def check(counts: Counter, dropped: Counter, rows: int, params: Clean) -> None:
@@ -107,10 +112,15 @@ def read_batches(file: Path, columns: Columns, split: str):
         start += len(frame)
 
 
-def clean_batch(frame: pl.DataFrame, params: Clean) -> tuple[pl.DataFrame, Counter]:
-    """Clean one batch; return what is left of it and the rows dropped, counted by reason."""
+def clean_batch(
+    frame: pl.DataFrame, params: Clean, redacted: Counter
+) -> tuple[pl.DataFrame, Counter]:
+    """Clean one batch; return what is left of it and the rows dropped, counted by reason.
+
+    `redacted` gains what was redacted, by kind.
+    """
     frame = frame.with_row_index("row")
-    turns = clean_turns(split_turns(frame, params.columns), params)
+    turns = clean_turns(split_turns(frame, params.columns), params, redacted)
     grouped = turns.group_by("row", maintain_order=True).agg(turns=pl.struct("speaker", "text"))
     joined = frame.join(grouped, on="row", how="left", maintain_order="left")
     reason = (
@@ -124,6 +134,10 @@ def clean_batch(frame: pl.DataFrame, params: Clean) -> tuple[pl.DataFrame, Count
     joined = joined.with_columns(reason=reason)
     reasons = Counter(joined["reason"].drop_nulls().to_list())
     kept = joined.filter(pl.col("reason").is_null())
+    if params.redact:
+        kept = kept.with_columns(
+            redact_references(kept["references"], redacted).alias("references")
+        )
     return kept.select("id", "turns", "references"), reasons
 
 

@@ -77,6 +77,7 @@ class Clean(Section):
     columns: Columns
     html_entities: bool
     urls: bool
+    redact: bool
     handles: bool
     signatures: bool
     special_characters: bool
