@@ -57,7 +57,8 @@ def clean_turns(
         text = text.str.replace_all(SPECIAL, " ")
     if switches.lowercase:
         text = text.str.to_lowercase()
-    text = text.str.replace_all(r"\s+", " ").str.strip_chars()
+    # As `\s+`, but a single space, the usual case, is no match.
+    text = text.str.replace_all(r"\s\s+|[^\S ]", " ").str.strip_chars()
     return turns.with_columns(text=text).filter(pl.col("text") != "")
 
 

@@ -84,6 +84,7 @@ class Clean(Section):
     lowercase: bool
     max_malformed: Share
     holdout: Annotated[float, Field(gt=0, lt=0.5)]
+    near_duplicates: Annotated[float, Field(ge=0.3, le=1)] | None
 
 
 class FormatPrompts(Section):
