@@ -164,6 +164,7 @@ def test_recall_on_planted_cases(kind):
         "std::vector and C::D, 16:9",
         "room 1204, platform 12, PO 2017/18",
         "@115858 hello @Acme",
+        "@418273 1894, what a year",
         "10 2017 2018 2019 2020",
         "card declined 3 times; account closed in 2016",
         "seats 12 13 14 15 16",

@@ -30,7 +30,7 @@ VERSION = re.compile(
     r"\b(?:v|ver|version|versions|build|firmware|release|update|ios|android)\W{0,3}\Z",
     re.IGNORECASE,
 )
-DIGITS = re.compile(r"(?<![\w.,:$£€])(?:\+ ?)?\(?\d[\d ()./\u2010-\u2013-]{5,}\d(?![\w%]|[.,:]\d)")
+DIGITS = re.compile(r"(?<![\w.,:$£€@])(?:\+ ?)?\(?\d[\d ()./\u2010-\u2013-]{5,}\d(?![\w%]|[.,:]\d)")
 GLUED = re.compile(r"(?<![\w.,:$£€/])\+?\d{9,}(?=[A-Z]?[a-z])")  # a number run into a word
 LONGEST = 15  # the groups of digits and the spaces between them that one number may have
 # A day, a month and a year in any order, with separators or without.
