@@ -134,9 +134,7 @@ def read_batches(file: Path, columns: Columns, split: str):
             {
                 "id": ids.fill_null(numbers),
                 "conversation": frame[columns.conversation],
-                "references": pl.Series(
-                    read_references(frame[reference], columns.references), dtype=pl.List(pl.String)
-                ),
+                "references": read_references(frame[reference], columns.references),
             }
         )
         start += len(frame)
