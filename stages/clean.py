@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from stages.common.cleaning import clean_turns, redact_references
 from stages.common.cli import UserError, run
 from stages.common.columns import read_references, split_turns
-from stages.common.files import SPLITS, need, replacing
+from stages.common.files import SPLITS, open_parquet, replacing
 from stages.common.near_duplicates import Index
 from stages.common.params import Clean, Columns, load
 
@@ -35,8 +35,8 @@ SCHEMA = pa.schema(
 
 def main() -> None:
     params = load().clean
-    files = {split: need(RAW / f"{split}.parquet", "run fetch first") for split in SPLITS}
-    rows = {split: pq.ParquetFile(file).metadata.num_rows for split, file in files.items()}
+    files = {split: open_parquet(RAW / f"{split}.parquet", "run fetch first") for split in SPLITS}
+    rows = {split: file.metadata.num_rows for split, file in files.items()}
     lacking = [split for split in ("validation", "test") if not rows[split]]
     counts, dropped, redacted, seen = Counter(), Counter(), Counter(), set()
     with replacing(CLEAN) as aside:
@@ -80,7 +80,7 @@ def drop_near_duplicates(folder: Path, threshold: float, counts: Counter) -> int
         file, kept = folder / f"{split}.parquet", folder / "kept.parquet"
         counts[split] = 0
         with pq.ParquetWriter(kept, SCHEMA) as writer:
-            for batch in pq.ParquetFile(file).iter_batches(batch_size=BATCH):
+            for batch in pq.ParquetFile(file, pre_buffer=False).iter_batches(batch_size=BATCH):
                 frame = pl.from_arrow(batch)
                 if split != "test":
                     frame = frame.filter(~index.near(frame["turns"]))
@@ -110,9 +110,8 @@ def check(counts: Counter, dropped: Counter, rows: int, params: Clean) -> None:
             raise UserError(f"no dialogue is left in {split}: see clean.holdout and clean.columns")
 
 
-def read_batches(file: Path, columns: Columns, split: str):
+def read_batches(source: pq.ParquetFile, columns: Columns, split: str):
     """Yield frames of `id`, `conversation`, `references` from a raw file."""
-    source = pq.ParquetFile(file)
     names = source.schema_arrow.names
     reference = columns.references.split(".")[0]
     if reference not in names and columns.references in names:
@@ -121,7 +120,7 @@ def read_batches(file: Path, columns: Columns, split: str):
     for key, name in wanted.items():
         if name is not None and name not in names:
             raise UserError(
-                f"{file} has no column {name!r}: set clean.columns.{key} to one of"
+                f"{RAW / split}.parquet has no column {name!r}: set clean.columns.{key} to one of"
                 f" {', '.join(names)}"
             )
     start = 0

@@ -13,6 +13,8 @@ from stages.common.params import Columns
 def split_turns(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     """One turn a row: `row`, `speaker`, `text`, from any layout that `Columns` describes."""
     column, dtype = pl.col("conversation"), frame["conversation"].dtype
+    if dtype == pl.Null:  # nulls alone are of no type, and so of any
+        column, dtype = column.cast(pl.String), pl.String()
     said = frame.select("row", column)
     if dtype == pl.String and columns.speaker_separator:
         parts = pl.col("conversation").str.splitn(columns.speaker_separator, 2)
