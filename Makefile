@@ -20,7 +20,6 @@ lint: .venv/dev
 
 report: .venv/dev ## pictures of the metrics, for README and pull requests; a page to open
 	python -m tools.report
-	dvc plots show --out dvc_plots
 
 .venv/runtime: requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("error: Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'

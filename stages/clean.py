@@ -2,26 +2,31 @@
 
 Reads `data/raw/{split}.parquet`, writes `data/clean/{split}.parquet`, in batches and in bounded
 memory. Rows that cannot be understood are counted by reason. The test split is read first: a
-dialogue that stands there is dropped from validation and train.
+dialogue that stands there, or nearly so, is dropped from validation and train.
 """
 
 import hashlib
-import json
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.common.cleaning import clean_reference, clean_turns
+from stages.common.cleaning import clean_turns, redact_references
 from stages.common.cli import UserError, run
-from stages.common.files import SPLITS, need, replacing
+from stages.common.columns import read_references, split_turns
+from stages.common.files import SPLITS, open_parquet, replacing
+from stages.common.near_duplicates import Index
 from stages.common.params import Clean, Columns, load
 
 RAW = Path("data/raw")
 CLEAN = Path("data/clean")
 BATCH = 20_000  # rows
+REPEATED = ("duplicate", "near-duplicate")  # reasons to drop a row that is well-formed
 TURN = pa.struct([("speaker", pa.string()), ("text", pa.string())])
 SCHEMA = pa.schema(
     [("id", pa.string()), ("turns", pa.list_(TURN)), ("references", pa.list_(pa.string()))]
@@ -30,17 +35,18 @@ SCHEMA = pa.schema(
 
 def main() -> None:
     params = load().clean
-    files = {split: need(RAW / f"{split}.parquet", "run fetch first") for split in SPLITS}
-    rows = {split: pq.ParquetFile(file).metadata.num_rows for split, file in files.items()}
+    files = {split: open_parquet(RAW / f"{split}.parquet", "run fetch first") for split in SPLITS}
+    rows = {split: file.metadata.num_rows for split, file in files.items()}
     lacking = [split for split in ("validation", "test") if not rows[split]]
-    counts, dropped, seen = Counter(), Counter(), set()
+    counts, dropped, redacted, seen = Counter(), Counter(), Counter(), set()
     with replacing(CLEAN) as aside:
         aside.mkdir()
         writers = {s: pq.ParquetWriter(aside / f"{s}.parquet", SCHEMA) for s in SPLITS}
         for split in ("test", "validation", "train"):
-            for frame in read_batches(files[split], params.columns, split):
-                cleaned, reasons = clean_batch(frame, params)
+            frames = read_batches(files[split], params.columns, split)
+            for cleaned, reasons, found in ahead(partial(clean_batch, params=params), frames):
                 dropped += reasons
+                redacted += found
                 keys = fingerprints(cleaned["turns"])
                 # A split's own repeats go too: weighing a dialogue twice is nobody's intention.
                 first = [key not in seen and not seen.add(key) for key in keys]
@@ -54,15 +60,44 @@ def main() -> None:
                     writers[target].write_table(part.to_arrow().cast(SCHEMA))
         for writer in writers.values():
             writer.close()
+        if params.near_duplicates:
+            dropped["near-duplicate"] = drop_near_duplicates(aside, params.near_duplicates, counts)
         check(counts, dropped, sum(rows.values()), params)
     print(
         "clean:", ", ".join(f"{split} {counts[split]}" for split in SPLITS), "dialogues;", end=" "
     )
-    print("dropped:", ", ".join(f"{n} {why}" for why, n in sorted(dropped.items()) if n) or "none")
+    print("dropped:", listed(dropped), end="; ")
+    print("redacted:", listed(redacted) if params.redact else "off")
+
+
+def drop_near_duplicates(folder: Path, threshold: float, counts: Counter) -> int:
+    """Drop from validation what is near a dialogue of test, and from train what is near either's.
+
+    A pass of its own, for a dialogue held out may stand behind its like in train.
+    """
+    index, before = Index(threshold), counts.total()
+    for split in ("test", "validation", "train"):
+        file, kept = folder / f"{split}.parquet", folder / "kept.parquet"
+        counts[split] = 0
+        with pq.ParquetWriter(kept, SCHEMA) as writer:
+            for batch in pq.ParquetFile(file, pre_buffer=False).iter_batches(batch_size=BATCH):
+                frame = pl.from_arrow(batch)
+                if split != "test":
+                    frame = frame.filter(~index.near(frame["turns"]))
+                if split != "train":
+                    index.add(frame["turns"])
+                counts[split] += len(frame)
+                writer.write_table(frame.to_arrow().cast(SCHEMA))
+        kept.replace(file)
+    return before - counts.total()
+
+
+def listed(counts: Counter) -> str:
+    return ", ".join(f"{n} {what}" for what, n in sorted(counts.items()) if n) or "none"
 
 
 def check(counts: Counter, dropped: Counter, rows: int, params: Clean) -> None:
-    malformed = {why: n for why, n in dropped.items() if why != "duplicate" and n}
+    malformed = {why: n for why, n in dropped.items() if why not in REPEATED and n}
     share = sum(malformed.values()) / max(rows, 1)
     if share > params.max_malformed:
         reasons = ", ".join(f"{n} {why}" for why, n in sorted(malformed.items()))
@@ -75,9 +110,8 @@ def check(counts: Counter, dropped: Counter, rows: int, params: Clean) -> None:
             raise UserError(f"no dialogue is left in {split}: see clean.holdout and clean.columns")
 
 
-def read_batches(file: Path, columns: Columns, split: str):
+def read_batches(source: pq.ParquetFile, columns: Columns, split: str):
     """Yield frames of `id`, `conversation`, `references` from a raw file."""
-    source = pq.ParquetFile(file)
     names = source.schema_arrow.names
     reference = columns.references.split(".")[0]
     if reference not in names and columns.references in names:
@@ -86,7 +120,7 @@ def read_batches(file: Path, columns: Columns, split: str):
     for key, name in wanted.items():
         if name is not None and name not in names:
             raise UserError(
-                f"{file} has no column {name!r}: set clean.columns.{key} to one of"
+                f"{RAW / split}.parquet has no column {name!r}: set clean.columns.{key} to one of"
                 f" {', '.join(names)}"
             )
     start = 0
@@ -99,18 +133,29 @@ def read_batches(file: Path, columns: Columns, split: str):
             {
                 "id": ids.fill_null(numbers),
                 "conversation": frame[columns.conversation],
-                "references": pl.Series(
-                    read_references(frame[reference], columns.references), dtype=pl.List(pl.String)
-                ),
+                "references": read_references(frame[reference], columns.references),
             }
         )
         start += len(frame)
 
 
-def clean_batch(frame: pl.DataFrame, params: Clean) -> tuple[pl.DataFrame, Counter]:
-    """Clean one batch; return what is left of it and the rows dropped, counted by reason."""
+def ahead(function: Callable, items: Iterable, threads: int = 2) -> Iterator:
+    """`map`, in order, on threads that work no further ahead than their number."""
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def clean_batch(frame: pl.DataFrame, params: Clean) -> tuple[pl.DataFrame, Counter, Counter]:
+    """Clean one batch: what is left of it, rows dropped by reason, what was redacted by kind."""
+    redacted: Counter = Counter()
     frame = frame.with_row_index("row")
-    turns = clean_turns(split_turns(frame, params.columns), params)
+    turns = clean_turns(split_turns(frame, params.columns), params, redacted)
     grouped = turns.group_by("row", maintain_order=True).agg(turns=pl.struct("speaker", "text"))
     joined = frame.join(grouped, on="row", how="left", maintain_order="left")
     reason = (
@@ -124,70 +169,11 @@ def clean_batch(frame: pl.DataFrame, params: Clean) -> tuple[pl.DataFrame, Count
     joined = joined.with_columns(reason=reason)
     reasons = Counter(joined["reason"].drop_nulls().to_list())
     kept = joined.filter(pl.col("reason").is_null())
-    return kept.select("id", "turns", "references"), reasons
-
-
-def split_turns(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
-    """One turn a row: `row`, `speaker`, `text`, from any layout that `Columns` describes."""
-    column, dtype = pl.col("conversation"), frame["conversation"].dtype
-    said = frame.select("row", column)
-    if dtype == pl.String and columns.speaker_separator:
-        parts = pl.col("conversation").str.splitn(columns.speaker_separator, 2)
-        lines = said.with_columns(column.str.split("\n")).explode("conversation")
-        lines = lines.with_columns(parts.struct.rename_fields(["speaker", "text"])).unnest(
-            "conversation"
+    if params.redact:
+        kept = kept.with_columns(
+            redact_references(kept["references"], redacted).alias("references")
         )
-        bare = pl.col("text").is_null()  # a line without a separator is all text
-        return lines.with_columns(
-            speaker=pl.when(bare).then(None).otherwise(pl.col("speaker").str.strip_chars(" #")),
-            text=pl.when(bare).then(pl.col("speaker")).otherwise(pl.col("text")),
-        )
-    if dtype == pl.String:
-        return said.select("row", speaker=pl.lit(None, dtype=pl.String), text=column)
-    if not isinstance(dtype, pl.List):
-        raise UserError(f"clean.columns.conversation {columns.conversation!r} is {dtype}: no text")
-    flat = said.explode("conversation").drop_nulls("conversation")
-    if dtype.inner == pl.String:
-        return flat.select("row", speaker=pl.lit(None, dtype=pl.String), text=column)
-    if not isinstance(dtype.inner, pl.Struct):
-        raise UserError(f"the turns of {columns.conversation!r} are neither texts nor objects")
-    fields, field = [field.name for field in dtype.inner.fields], column.struct.field
-    for key in ("customer", "agent", "speaker", "text"):
-        name = getattr(columns, key)
-        if name is not None and name not in fields:
-            raise UserError(f"a turn has no field {name!r}: see clean.columns.{key}")
-    if columns.customer:
-        sides = [
-            pl.struct(speaker=pl.lit(side), text=field(getattr(columns, side)).cast(pl.String))
-            for side in ("customer", "agent")
-        ]
-        pairs = flat.select("row", turn=pl.concat_list(sides)).explode("turn")
-        return pairs.unnest("turn")
-    if not columns.text:
-        raise UserError("turns are objects: set clean.columns.text, or customer and agent")
-    speaker = field(columns.speaker).cast(pl.String) if columns.speaker else pl.lit(None)
-    return flat.select("row", speaker=speaker, text=field(columns.text).cast(pl.String))
-
-
-def read_references(values: pl.Series, path: str) -> list[list[str] | None]:
-    """References of each row; None where there are none or they cannot be understood."""
-    steps = [] if path == values.name else path.split(".")[1:]
-    return [_references(value, steps) for value in values.to_list()]
-
-
-def _references(value: object, steps: list[str]) -> list[str] | None:
-    try:
-        for step in steps:
-            value = json.loads(value) if isinstance(value, str) else value
-            value = value[step]
-        values = [value] if isinstance(value, str) else value
-        if isinstance(values, dict) or any(isinstance(item, dict) for item in values):
-            return None  # its keys would pass for references
-        texts = [item if isinstance(item, str) else " ".join(item) for item in values if item]
-        cleaned = [text for text in map(clean_reference, texts) if text]
-    except (ValueError, TypeError, KeyError):
-        return None
-    return list(dict.fromkeys(cleaned)) or None
+    return kept.select("id", "turns", "references"), reasons, redacted
 
 
 def fingerprints(turns: pl.Series) -> pl.Series:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.common.cli import run
-from stages.common.files import SPLITS, need, replacing
+from stages.common.files import SPLITS, open_parquet, replacing
 from stages.common.params import load
 from stages.common.prompts import render_prompts
 
@@ -29,7 +29,7 @@ def main() -> None:
     with replacing(PROMPTS) as aside:
         aside.mkdir()
         for split in SPLITS:
-            source = pq.ParquetFile(need(CLEAN / f"{split}.parquet", "run clean first"))
+            source = open_parquet(CLEAN / f"{split}.parquet", "run clean first")
             with pq.ParquetWriter(aside / f"{split}.parquet", SCHEMA) as writer:
                 for batch in source.iter_batches(batch_size=BATCH):
                     frame = pl.from_arrow(batch)

@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections import Counter
 from itertools import product
 
 import polars as pl
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 
 from stages.common.cleaning import clean_reference, clean_turns
 from stages.common.params import Clean, load
+from stages.common.redaction import redact, redact_column
 
 SWITCHES = ["html_entities", "urls", "handles", "signatures", "special_characters", "lowercase"]
+SWITCHES.append("redact")
 DEFAULT = load(ROOT / "params.yaml").clean
-EVERY_SETTING = [dict(zip(SWITCHES, on, strict=True)) for on in product((False, True), repeat=6)]
+EVERY_SETTING = [dict(zip(SWITCHES, on, strict=True)) for on in product((False, True), repeat=7)]
 
 
 def switches(*on: str) -> Clean:
@@ -32,6 +35,19 @@ def clean_text(text: str, params: Clean, speaker: str = "agent") -> str | None:
     return rows[0][1] if rows else None
 
 
+# Characters on whose class Rust and Python agree: neither combining marks nor other numerals.
+LETTERS = st.text("aBz9 éÑßسلام😀❤.,!?'’“\"@^-–/~*_&;:#<>()%$£€\n\t\u00a0", max_size=8)
+PIECES = (
+    st.sampled_from(["&amp;", "&lt;", "&#39;", "&eacute;", "&nbsp;", "&nothing;", "\n", " "])
+    | st.sampled_from(["https://t.co/x", "www.a.b", "<LINK>", "@Acme", "@12345", "me@x.org"])
+    | st.sampled_from(["order #", "7", "42", "07911 123456", "10.0.0.1", "::", "+1", "DE", "ref "])
+    | st.sampled_from(["^JS", "^", " -Dee", " -Dee ", " /MB", "~Sam", "👍", "‘so’", "مرحبا", "Été"])
+)
+TEXTS = st.lists(PIECES | LETTERS, max_size=8).map("".join)
+TURNS = st.tuples(st.sampled_from(["customer", "agent", None]), st.none() | TEXTS)
+NUMBERS = st.text("0123456789 +-().:/#aAfFXx@", max_size=30)
+
+
 @pytest.mark.parametrize(
     ("switch", "text", "expected"),
     [
@@ -39,6 +55,11 @@ def clean_text(text: str, params: Clean, speaker: str = "agent") -> str | None:
         ("urls", "see HTTP://X.ORG, or www.x.org/a", "see or"),
         ("urls", "see <LINK> and <url>", "see and"),
         ("urls", "we are at x.org", "we are at x.org"),
+        (
+            "redact",
+            "a@b.co, +44 20 7946 0958 &amp; ref AB123456",
+            "(email), (phone) &amp; ref (number)",
+        ),
         ("handles", "@AcmeHelp my bag, @115858!", "my bag, !"),
         ("handles", "(@Acme_Help) .@other @a @b", "( ) ."),
         ("handles", "mail me@home.org", "mail me@home.org"),  # else `home` would go
@@ -72,6 +93,19 @@ def clean_text(text: str, params: Clean, speaker: str = "agent") -> str | None:
 def test_switch(switch, text, expected):
     assert clean_text(text, switches(switch)) == expected
     assert clean_text(text, switches()) == " ".join(text.split())
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_placeholders_survive_every_rule(switch):
+    text = "(email) (phone) (card) (iban) (ip) (number)"
+    assert clean_text(text, switches(switch)) == text
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(TEXTS | st.text(max_size=30) | NUMBERS, max_size=6))
+def test_redacted_column_agrees_with_plain_python(texts):
+    expected = [redact(text, Counter()) for text in texts]
+    assert redact_column(pl.Series(texts, dtype=pl.String))[0].to_list() == expected
 
 
 def test_customers_carets_stay():
@@ -108,6 +142,8 @@ def plain(speaker: str | None, text: str | None, on: Clean) -> str:
         text = html.unescape(text)
     if on.urls:
         text = re.sub(r"(https?://|www\.)\S+|<link>|<url>", " ", text, flags=re.IGNORECASE)
+    if on.redact:
+        text = redact(text, Counter())
     if on.signatures and speaker == "agent":
         ending = r"\s[-–—~*/]\s?([A-Z]{1,3}|[A-Z][a-z]{1,11})\s*\Z"
         text = re.sub(rf"\^\s?\w{{1,12}}|{ending}", " ", text)
@@ -122,24 +158,12 @@ def plain(speaker: str | None, text: str | None, on: Clean) -> str:
     return " ".join(text.split())
 
 
-# Characters on whose class Rust and Python agree: neither combining marks nor other numerals.
-LETTERS = st.text("aBz9 éÑßسلام😀❤.,!?'’“\"@^-–/~*_&;:#<>()%$£€\n\t\u00a0", max_size=8)
-PIECES = (
-    st.sampled_from(["&amp;", "&lt;", "&#39;", "&eacute;", "&nbsp;", "&nothing;", "\n", " "])
-    | st.sampled_from(["https://t.co/x", "www.a.b", "<LINK>", "@Acme", "@12345", "me@x.org"])
-    | st.sampled_from(["^JS", "^", " -Dee", " -Dee ", " /MB", "~Sam", "👍", "‘so’", "مرحبا", "Été"])
-)
-TEXTS = st.lists(PIECES | LETTERS, max_size=8).map("".join)
-TURNS = st.tuples(st.sampled_from(["customer", "agent", None]), st.none() | TEXTS)
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(TURNS, min_size=1, max_size=12))
-def test_columns_agree_with_plain_python(turns):
-    for setting in EVERY_SETTING:
-        params = DEFAULT.model_copy(update=setting)
-        expected = [(speaker, plain(speaker, text, params)) for speaker, text in turns]
-        assert clean_rows(turns, params) == [turn for turn in expected if turn[1]]
+@settings(max_examples=150, deadline=None)
+@given(st.lists(TURNS, min_size=1, max_size=12), st.sampled_from(EVERY_SETTING))
+def test_columns_agree_with_plain_python(turns, setting):
+    params = DEFAULT.model_copy(update=setting)
+    expected = [(speaker, plain(speaker, text, params)) for speaker, text in turns]
+    assert clean_rows(turns, params) == [turn for turn in expected if turn[1]]
 
 
 @settings(max_examples=150, deadline=None)

@@ -3,13 +3,16 @@
     python -m tools.report
 
 Draws each plot of `dvc.yaml` as a PNG beside its table in `metrics/plots`, writes the first ten
-summaries of the test split to `metrics/examples.md`, and sets the results table in `README.md`.
+summaries of the test split to `metrics/examples.md`, sets the results table in `README.md`, and has
+DVC write `dvc_plots/index.html`, a page with every plot to zoom in.
 """
 
 import csv
 import html
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +30,7 @@ METRICS = Path("metrics")
 PLOTS = METRICS / "plots"
 EXAMPLES = METRICS / "examples.md"
 README = Path("README.md")
+PAGE = Path("dvc_plots/index.html")
 TABLE = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
 SYSTEMS = {
     "tuned": "**Tuned**",
@@ -44,7 +48,8 @@ def main() -> None:
     if not TABLE.search(readme):
         raise UserError(f"{README} has no <!-- results --> … <!-- /results --> to fill")
     write(README, TABLE.sub(lambda match: match[1] + table(score) + match[2], readme))
-    print(f"report: pictures in {PLOTS}, {EXAMPLES} and the table in {README}")
+    show()
+    print(f"report: pictures in {PLOTS}, {EXAMPLES} the table in {README}, {PAGE}")
 
 
 def write(path: Path, text: str) -> None:
@@ -81,12 +86,27 @@ def examples(count: int = 10) -> str:
     }
     parts = [f"# The first {count} summaries of the test split", "", "Not chosen: in its order."]
     for row in rows.head(count).iter_rows(named=True):
-        turns = [f"> **{t['speaker'] or 'text'}**: {html.escape(t['text'])}" for t in row["turns"]]
-        parts += ["", f"## `{row['id']}`", "", "  \n".join(turns), ""]
+        turns = [
+            f"> **{html.escape(t['speaker'] or 'text')}**: {html.escape(t['text'])}"
+            for t in row["turns"]
+        ]
+        name = html.escape(row["id"]).replace("`", "'")  # a backtick would end the code
+        parts += ["", f"## `{name}`", "", "  \n".join(turns), ""]
         parts += [f"- Reference: {html.escape(reference)}" for reference in row["references"]]
         parts += [f"- **Tuned: {html.escape(made['tuned'][row['id']])}**"]
         parts += [f"- Untuned base: {html.escape(made['base'][row['id']])}"]
     return "\n".join(parts) + "\n"
+
+
+def show() -> None:
+    """DVC's page of plots, in which no id of a dialogue can end the script it stands in."""
+    command = [sys.executable, "-m", "dvc", "plots", "show", "--quiet", "--out", str(PAGE.parent)]
+    if subprocess.run(command, check=False).returncode:
+        raise UserError("`dvc plots show` failed: its reason stands above")
+    page = PAGE.read_text(encoding="utf-8")
+    # A plot is a line of JSON, where < may as well be written by its number.
+    escaped = re.sub(r"(?m)^ *var spec = .*$", lambda m: m[0].replace("<", "\\u003c"), page)
+    write(PAGE, escaped)
 
 
 def draw() -> None:

@@ -88,8 +88,10 @@ def summarize_lines(lines: Iterable[str], params: Params, base: bool, rejected: 
 def read_row(number: int, line: str, params: Params) -> dict:
     """`id` and `turns` of a JSONL line; `ValueError` says what is wrong with it."""
     try:
-        row = json.loads(line)
-    except ValueError:
+        # Without lone surrogates, the halves of emoji, which no output could hold.
+        text = json.dumps(json.loads(line), ensure_ascii=False)
+        row = json.loads(text.encode("utf-8", "ignore"))
+    except (ValueError, RecursionError):
         raise ValueError("not valid JSON") from None
     if not isinstance(row, dict):
         raise ValueError("not a JSON object")

@@ -5,10 +5,12 @@ The regular expressions are RE2-like (no look-around) and mean the same to Pytho
 """
 
 import html
+from collections import Counter
 
 import polars as pl
 
 from stages.common.params import Clean
+from stages.common.redaction import redact_column
 
 URL = r"(?i)(?:https?://|www\.)\S+|<(?:link|url)>"
 # The character before is kept: without it, the domain of an e-mail address would go as a handle.
@@ -21,11 +23,14 @@ EMOJI_GLUE = "[\u200d\u20e3\ufe0e\ufe0f]"
 ENTITY = r"&#?\w+;"
 
 
-def clean_turns(turns: pl.DataFrame, switches: Clean) -> pl.DataFrame:
+def clean_turns(
+    turns: pl.DataFrame, switches: Clean, redacted: Counter | None = None
+) -> pl.DataFrame:
     """Clean a flat table of turns and drop those in which nothing is left.
 
     `turns` has `speaker: str | null` and `text: str | null`, one turn a row, in order; any further
-    columns (which row a turn belongs to) are carried along.
+    columns (which row a turn belongs to) are carried along. `redacted` gains what was redacted, by
+    kind.
     """
     text = pl.col("text")
     if switches.html_entities:
@@ -35,6 +40,12 @@ def clean_turns(turns: pl.DataFrame, switches: Clean) -> pl.DataFrame:
         turns, text = turns.with_columns(text=text), pl.col("text")
     if switches.urls:
         text = text.str.replace_all(URL, " ")
+    if switches.redact:
+        # After links, whose digits are nobody's, and before the rules that take apart an address.
+        column, counts = redact_column(turns.select(text=text)["text"])
+        turns, text = turns.with_columns(text=column), pl.col("text")
+        if redacted is not None:
+            redacted += counts
     if switches.signatures:
         signed = text.str.replace_all(SIGNATURE, " ")
         text = pl.when(pl.col("speaker") == "agent").then(signed).otherwise(text)
@@ -46,10 +57,19 @@ def clean_turns(turns: pl.DataFrame, switches: Clean) -> pl.DataFrame:
         text = text.str.replace_all(SPECIAL, " ")
     if switches.lowercase:
         text = text.str.to_lowercase()
-    text = text.str.replace_all(r"\s+", " ").str.strip_chars()
+    # As `\s+`, but a single space, the usual case, is no match.
+    text = text.str.replace_all(r"\s\s+|[^\S ]", " ").str.strip_chars()
     return turns.with_columns(text=text).filter(pl.col("text") != "")
 
 
 def clean_reference(text: str) -> str:
     """A reference keeps its words, case and punctuation; entities and white space are mended."""
     return " ".join(html.unescape(text).split())
+
+
+def redact_references(references: pl.Series, redacted: Counter) -> pl.Series:
+    """References (lists of texts) redacted as turns are: what training teaches is not to leak."""
+    lists = references.to_arrow()
+    texts, counts = redact_column(pl.Series(lists.values, dtype=pl.String))
+    redacted += counts
+    return pl.Series(type(lists).from_arrays(lists.offsets, texts.to_arrow()))

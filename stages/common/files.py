@@ -6,8 +6,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stages.common.cli import UserError
+
+if TYPE_CHECKING:
+    import pyarrow.parquet
 
 SPLITS = ("train", "validation", "test")
 
@@ -45,6 +49,18 @@ def need(path: str | Path, hint: str) -> Path:
     if not path.exists():
         raise UserError(f"{path} does not exist: {hint}")
     return path
+
+
+def open_parquet(path: str | Path, hint: str) -> "pyarrow.parquet.ParquetFile":
+    """The table of a stage before; a `UserError` names the file where it is missing or broken."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # Buffered ahead, a file would end up in memory whole while batches of it are read.
+        return pq.ParquetFile(need(path, hint), pre_buffer=False)
+    except pa.ArrowInvalid:
+        raise UserError(f"{path} is not a table that can be read: {hint}") from None
 
 
 def write_json(path: str | Path, value: object) -> None:

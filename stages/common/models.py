@@ -5,11 +5,15 @@ from pathlib import Path
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging
 
 from stages.common.cli import UserError
 from stages.common.files import need
+
+# What the libraries raise at a file that is cut short, is another's or is none of theirs.
+BROKEN = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
 
 logging.disable_progress_bar()  # loading takes a second; the bars that matter come after it
 
@@ -50,7 +54,7 @@ def load_tokenizer(folder: str | Path):
     need(folder, "run fetch@model first")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
-    except (OSError, ValueError) as error:
+    except BROKEN as error:
         raise UserError(f"{folder} holds no tokenizer that loads: {_first(error)}") from None
     if tokenizer.eos_token_id is None:
         raise UserError(f"the tokenizer in {folder} has no EOS token: summaries would never end")
@@ -82,7 +86,7 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware):
             use_safetensors=True,
             trust_remote_code=False,
         )
-    except (OSError, ValueError) as error:
+    except BROKEN as error:
         raise UserError(f"{folder} holds no model that loads: {_first(error)}") from None
 
 
@@ -91,7 +95,7 @@ def load_tuned(base, adapter: str | Path):
     need(Path(adapter) / "adapter_config.json", "run finetune first")
     try:
         tuned = PeftModel.from_pretrained(base, str(adapter))
-    except (RuntimeError, ValueError) as error:
+    except BROKEN as error:
         raise UserError(f"{adapter} does not fit the base model: {_first(error)}") from None
     quantised = getattr(base, "is_quantized", False)
     return tuned if quantised else tuned.merge_and_unload()

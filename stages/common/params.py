@@ -90,12 +90,14 @@ class Clean(Section):
     columns: Columns
     html_entities: bool
     urls: bool
+    redact: bool
     handles: bool
     signatures: bool
     special_characters: bool
     lowercase: bool
     max_malformed: Share
     holdout: Annotated[float, Field(gt=0, lt=0.5)]
+    near_duplicates: Annotated[float, Field(ge=0.3, le=1)] | None
 
 
 class FormatPrompts(Section):

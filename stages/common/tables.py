@@ -111,7 +111,7 @@ def read_table(path: Path) -> pa.Table:
 def read_json(path: Path):
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError both are
+    except (ValueError, RecursionError) as error:  # what is not UTF-8 or JSON is a ValueError
         raise UserError(f"{path} is not valid JSON: {one_line(error)}") from None
 
 
@@ -123,7 +123,7 @@ def read_lines(path: Path) -> list[dict]:
                 continue
             try:
                 row = json.loads(line.decode("utf-8-sig"))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise UserError(f"{path} line {number}: {one_line(error)}") from None
             if not isinstance(row, dict):
                 raise UserError(f"{path} line {number} is not a JSON object")

@@ -1,0 +1,48 @@
+"""What most projects do: `datasets.map` over rows, with Python's `re`, under the same rules."""
+
+import html
+import json
+import re
+from collections import Counter
+
+import pyarrow as pa
+
+from stages.common.cleaning import EMOJI_GLUE, ENTITY, HANDLE, SIGNATURE, SPECIAL, URL
+from stages.common.params import Params
+from stages.common.redaction import redact
+
+
+def map_rows(table: pa.Table, params: Params):
+    """`id`, `prompt` and `references` of each raw row in DialogStudio's layout."""
+    from datasets import Dataset, disable_progress_bars
+
+    disable_progress_bars()
+    # In memory, without the cache on disk, which would cost it time.
+    rows = Dataset(table)
+    head, tail = params.format_prompts.template.split("{conversation}")
+
+    def to_prompt(row: dict) -> dict:
+        lines = []
+        for pair in row["log"]:
+            for speaker, key in (("customer", "user utterance"), ("agent", "system response")):
+                if text := clean(pair[key] or "", speaker):
+                    lines.append(f"{speaker}: {text}")
+        summaries = json.loads(row["original dialog info"])["summaries"]["abstractive_summaries"]
+        references = [" ".join(html.unescape(" ".join(texts)).split()) for texts in summaries]
+        references = [redact(text, Counter()) for text in dict.fromkeys(references)]
+        prompt = head + "\n".join(lines) + tail
+        return {"id": row["original dialog id"], "prompt": prompt, "references": references}
+
+    return rows.map(to_prompt, remove_columns=rows.column_names, keep_in_memory=True)
+
+
+def clean(text: str, speaker: str) -> str:
+    """One turn under the default switches of `params.yaml`."""
+    if re.search(ENTITY, text):
+        text = html.unescape(text)
+    text = redact(re.sub(URL, " ", text), Counter())
+    if speaker == "agent":
+        text = re.sub(SIGNATURE, " ", text)
+    text = re.sub(HANDLE, r"\1 ", text)
+    text = re.sub(EMOJI_GLUE, "", re.sub("[’‘]", "'", text))
+    return re.sub(r"\s+", " ", re.sub(SPECIAL, " ", text).lower()).strip()

@@ -1,0 +1,94 @@
+"""Dialogues that say nearly what one in another split says: MinHash finds them, Jaccard decides.
+
+Similarity is that of the sets of three-word shingles, whatever the case and punctuation. Signatures
+in bands (Broder, 1997; Leskovec et al., Mining of Massive Datasets, 3.4) sieve out the few dialogues
+that may be near one of the index, and the exact similarity is computed for these alone. Memory grows
+with the index, which holds the splits that results are measured on, and not with what is asked.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+from rensa import RMinHash, RMinHashLSH
+
+PERMUTATIONS = 64
+RECALL = 0.999  # of the sieve, at the threshold itself
+COMPARED = 1000  # dialogues of the index at most that one is compared with
+END = "\x00"  # after a dialogue: its last words open shingles too, and a single word makes one
+
+
+class Index:
+    def __init__(self, threshold: float):
+        self.threshold = threshold
+        self.lsh = RMinHashLSH(threshold, PERMUTATIONS, bands(threshold))
+        self.documents: list[np.ndarray] = []  # sorted shingles of each
+        self.shingles = np.empty(0, np.uint64)  # all of them, sorted
+        self.owners = np.empty(0, np.int64)  # the document that each is of
+
+    def add(self, turns: pl.Series) -> None:
+        """Index a column of list<struct<speaker, text>>."""
+        flat, offsets = shingle(turns)
+        # rensa's flags say "more than one", for it takes what is asked to be in the index already.
+        first = len(self.documents)
+        for key in (2 * first, 2 * first + len(turns)):
+            self.lsh.insert_matrix(sign(flat, offsets), key)
+        new = [np.unique(flat[a:b]) for a, b in pairwise(offsets)]
+        self.documents += new
+        owners = np.repeat(np.arange(first, first + len(new)), [len(shingles) for shingles in new])
+        shingles = np.concatenate([self.shingles, *new])
+        order = np.argsort(shingles, kind="stable")
+        self.shingles = shingles[order]
+        self.owners = np.concatenate([self.owners, owners])[order]
+
+    def near(self, turns: pl.Series) -> pl.Series:
+        """Whether each dialogue is as similar as the threshold, or more, to one of the index."""
+        flat, offsets = shingle(turns)
+        flags = np.array(self.lsh.query_duplicate_flags_matrix(sign(flat, offsets)), dtype=bool)
+        for row in np.flatnonzero(flags):
+            flags[row] = self.similar(np.unique(flat[offsets[row] : offsets[row + 1]]))
+        return pl.Series(flags, dtype=pl.Boolean)
+
+    def similar(self, shingles: np.ndarray) -> bool:
+        # A similar document holds one of any this many shingles; the rarest are in few others.
+        needed = len(shingles) - int(np.ceil(self.threshold * len(shingles))) + 1
+        starts = np.searchsorted(self.shingles, shingles, "left")
+        ends = np.searchsorted(self.shingles, shingles, "right")
+        rarest = np.argsort(ends - starts, kind="stable")[:needed]
+        owners = [self.owners[starts[i] : ends[i]] for i in rarest]
+        for owner in list(dict.fromkeys(np.concatenate(owners).tolist()))[:COMPARED]:
+            other = self.documents[owner]
+            shared = len(np.intersect1d(shingles, other, assume_unique=True))
+            if shared >= self.threshold * (len(shingles) + len(other) - shared):
+                return True
+        return False
+
+
+def bands(threshold: float) -> int:
+    """The fewest bands, and so the fewest false candidates, whose recall is `RECALL`."""
+    for rows in (8, 4, 2):
+        count = PERMUTATIONS // rows
+        if 1 - (1 - threshold**rows) ** count >= RECALL:
+            return count
+    return PERMUTATIONS
+
+
+def shingle(turns: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Hashes of the shingles of all dialogues, and where each one's begin (dialogues + 1)."""
+    texts = turns.list.eval(pl.element().struct.field("text")).list.join(" ")
+    plain = texts.str.to_lowercase().str.replace_all(r"[^\w\s]+", "").str.strip_chars()
+    words = (plain + f" {END} {END}").str.split(" ")
+    hashes = np.append(words.explode().hash().to_numpy(), np.zeros(2, np.uint64))
+    mixed = hashes[:-2] * np.uint64(0x9E3779B97F4A7C15) + hashes[1:-1]
+    mixed = mixed * np.uint64(0xC2B2AE3D27D4EB4F) + hashes[2:]
+    lengths = words.list.len().to_numpy().astype(np.int64)
+    ends = np.cumsum(lengths)
+    kept = np.ones(len(mixed), dtype=bool)
+    kept[ends - 1] = kept[ends - 2] = False
+    return mixed[kept], np.concatenate([[0], np.cumsum(lengths - 2)])
+
+
+def sign(flat: np.ndarray, offsets: np.ndarray):
+    return RMinHash.digest_matrix_from_flat_token_hashes(
+        flat, offsets.astype(np.uint64), PERMUTATIONS, 42
+    )
