@@ -7,7 +7,7 @@ import torch
 
 from stages.common.models import choose_hardware, load_base, load_tokenizer, load_tuned
 from stages.common.params import Generate
-from tests.conftest import make_project, prepare, tiny_params
+from tests.conftest import make_project, prepare, prompting, tiny_params
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_learns_the_summary_and_its_end(trained):
     knobs = Generate(**tiny_params()["generate"] | {"max_new_tokens": 40})
     prompt = "Input: customer: my parcel 77 never came\nResponse:"
     # Without a learnt EOS the sentence would be followed by 34 more tokens.
-    assert summarize(model, tokenizer, [prompt], 256, knobs, progress=False) == ["Done."]
+    assert summarize(model, tokenizer, [prompt], prompting(), knobs, progress=False) == ["Done."]
 
 
 def test_writes_adapter_card_metrics_and_curves(trained):

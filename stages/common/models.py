@@ -1,5 +1,7 @@
 """Loading: device and dtype chosen once, tokenizer, base model, adapter. Safetensors only."""
 
+import importlib.util
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from transformers.utils import logging
 
 from stages.common.cli import UserError
 from stages.common.files import need
+from stages.common.prompts import end_of_turn
 
 logging.disable_progress_bar()  # loading takes a second; the bars that matter come after it
 
@@ -29,12 +32,18 @@ class Hardware:
 def choose_hardware(precision: str = "auto") -> Hardware:
     """The fastest dtype that the hardware multiplies natively, unless `precision` names one.
 
-    A CPU without bf16 instructions emulates them a hundred times slower than fp32.
+    A CPU without bf16 instructions emulates them a hundred times slower than fp32. XLA (a TPU) is
+    taken where PJRT_DEVICE asks for it and torch_xla is installed.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if os.environ.get("PJRT_DEVICE") and importlib.util.find_spec("torch_xla"):
+        device = "xla"
+    else:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     if precision != "auto":
         dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
         return Hardware(device, dtype, f"precision is {precision}")
+    if device == "xla":
+        return Hardware(device, torch.bfloat16, f"PJRT_DEVICE is {os.environ['PJRT_DEVICE']}")
     if device == "cuda":
         name = torch.cuda.get_device_name()
         if torch.cuda.is_bf16_supported(including_emulation=False):
@@ -45,13 +54,23 @@ def choose_hardware(precision: str = "auto") -> Hardware:
     return Hardware(device, torch.float32, "this CPU has no bf16 instructions")
 
 
-def load_tokenizer(folder: str | Path):
-    """The tokenizer of a model folder, sure to have EOS and pad, padding on the left."""
+def load_tokenizer(folder: str | Path, chat: bool = False):
+    """The tokenizer of a model folder, sure to have EOS and pad, padding on the left.
+
+    For a `chat` the EOS is the token that ends a turn, whatever ends the tokenizer's documents.
+    """
     need(folder, "run fetch@model first")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
     except (OSError, ValueError) as error:
         raise UserError(f"{folder} holds no tokenizer that loads: {_first(error)}") from None
+    if chat and not tokenizer.chat_template:
+        raise UserError(
+            f"format_prompts.chat_template is true, but the tokenizer in {folder} has no chat"
+            " template: set it to false, or take a chat model"
+        )
+    if chat:
+        tokenizer.eos_token = end_of_turn(tokenizer)
     if tokenizer.eos_token_id is None:
         raise UserError(f"the tokenizer in {folder} has no EOS token: summaries would never end")
     if tokenizer.pad_token_id is None:
@@ -63,6 +82,11 @@ def load_tokenizer(folder: str | Path):
 def load_base(folder: str | Path, quantization: str, hardware: Hardware):
     """The base model: dense in the hardware's dtype, or quantised by bitsandbytes."""
     need(folder, "run fetch@model first")
+    xla = hardware.device == "xla"
+    if xla and quantization != "none":
+        raise UserError(
+            f"finetune.quantization is {quantization}: bitsandbytes has no XLA, use none"
+        )
     config = None
     if quantization == "nf4":
         config = BitsAndBytesConfig(
@@ -74,16 +98,17 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware):
     elif quantization == "int8":
         config = BitsAndBytesConfig(load_in_8bit=True)
     try:
-        return AutoModelForCausalLM.from_pretrained(
+        model = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=hardware.dtype,
             quantization_config=config,
-            device_map=hardware.device,
+            device_map="cpu" if xla else hardware.device,
             use_safetensors=True,
             trust_remote_code=False,
         )
     except (OSError, ValueError) as error:
         raise UserError(f"{folder} holds no model that loads: {_first(error)}") from None
+    return model.to("xla") if xla else model
 
 
 def load_tuned(base, adapter: str | Path):

