@@ -28,12 +28,13 @@ def main() -> None:
     from transformers import EarlyStoppingCallback, Trainer, set_seed
 
     from stages.common.checkpoints import fingerprint, last_checkpoint
-    from stages.common.models import choose_hardware, load_tokenizer
+    from stages.common.models import check_support, choose_hardware, load_tokenizer
     from stages.common.rows import Collator
 
     knobs = params.finetune
     set_seed(knobs.seed)
     hardware = choose_hardware(knobs.precision)
+    check_support(knobs, hardware)
     print(f"finetune: on {hardware}, base weights: {knobs.quantization} quantisation")
     prompting = params.format_prompts
     tokenizer = load_tokenizer(BASE, prompting.chat_template)

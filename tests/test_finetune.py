@@ -113,6 +113,8 @@ def test_resumes_from_its_last_checkpoint_to_the_same_adapter(prepared):
         ({"finetune.lora.target_modules": ["nonesuch"]}, "target_modules"),
         ({"finetune.lora.last_layers": 9}, "has 2 layers"),
         ({"finetune.max_summary_tokens": 4}, "max_summary_tokens"),
+        ({"finetune.optimizer": "paged_adamw_8bit"}, "finetune.optimizer is paged_adamw_8bit"),
+        ({"format_prompts.chat_template": True}, "format_prompts.chat_template is true"),
     ],
 )
 def test_user_errors_are_one_sentence(prepared, change, words):

@@ -12,6 +12,7 @@ from transformers.utils import logging
 
 from stages.common.cli import UserError
 from stages.common.files import need
+from stages.common.params import Finetune
 from stages.common.prompts import end_of_turn
 
 logging.disable_progress_bar()  # loading takes a second; the bars that matter come after it
@@ -52,6 +53,20 @@ def choose_hardware(precision: str = "auto") -> Hardware:
     if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
         return Hardware(device, torch.bfloat16, "this CPU has bf16 instructions")
     return Hardware(device, torch.float32, "this CPU has no bf16 instructions")
+
+
+def check_support(knobs: Finetune, hardware: Hardware) -> None:
+    """Raise a `UserError` that names the first training param that the hardware cannot do."""
+    xla, cuda = hardware.device == "xla", hardware.device == "cuda"
+    if knobs.optimizer.startswith("paged") and not cuda:
+        raise UserError(f"finetune.optimizer is {knobs.optimizer}: it pages a CUDA GPU's memory")
+    if xla and knobs.optimizer == "adamw_torch_fused":
+        raise UserError(
+            "finetune.optimizer is adamw_torch_fused: XLA has no fused one, drop _fused"
+        )
+    if xla and knobs.activation_checkpointing:
+        message = "on XLA use a smaller batch_size and more gradient_accumulation"
+        raise UserError(f"finetune.activation_checkpointing is true: {message}")
 
 
 def load_tokenizer(folder: str | Path, chat: bool = False):
