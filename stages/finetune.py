@@ -88,6 +88,8 @@ def write_outputs(trainer, params: Params, epoch_tokens: int, seconds: float) ->
     # A set: written as it is, its order would be another in each run.
     config = trainer.model.peft_config["default"]
     config.target_modules = sorted(config.target_modules)
+    if trainer.args.device.type == "xla":
+        trainer.model.to("cpu")  # safetensors reads a tensor's memory, which XLA does not show
     with replacing(ADAPTER) as aside:
         trainer.model.save_pretrained(aside, safe_serialization=True)
         (aside / "README.md").write_text(model_card(params, metrics), encoding="utf-8")
