@@ -40,7 +40,7 @@ def batches(encoded: list[list[int]], size: int) -> Iterator[list[int]]:
         yield order[start : start + size]
 
 
-@torch.inference_mode()
+@torch.no_grad()  # inference mode is refused on XLA
 def generate_batch(model, tokenizer, encoded: list[list[int]], params: Generate) -> list[str]:
     """Summaries of one batch of token id lists, padded on the left."""
     width = max(map(len, encoded))
