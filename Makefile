@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test lint report clean-venv
+.PHONY: repro test test-xla lint report preset clean-venv
 
 # With a remote, what a colleague has pushed is downloaded instead of made again.
 REMOTE = $(shell grep -hs '^ *remote *=' .dvc/config .dvc/config.local)
@@ -18,8 +18,20 @@ lint: .venv/dev
 	ruff check .
 	ruff format --check .
 
+preset: .venv/runtime ## NAME=…: a file of presets/ written over params.yaml
+	python -m tools.preset $(NAME)
+
 report: .venv/dev ## pictures of the metrics, for README and pull requests; a page to open
 	python -m tools.report
+
+# In an environment of its own: torch_xla needs an older torch, and gigabytes with it.
+test-xla: .venv-xla/installed
+	PJRT_DEVICE=CPU .venv-xla/bin/python -m pytest tests/xla
+
+.venv-xla/installed: tests/xla/requirements.txt constraints.txt
+	test -x .venv-xla/bin/python || $(PYTHON) -m venv .venv-xla
+	.venv-xla/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 .venv/runtime: requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("error: Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'

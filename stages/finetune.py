@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stages.common.cli import UserError, run
 from stages.common.files import need, remove, replacing, write_json
-from stages.common.params import Finetune, Params, load
+from stages.common.params import Finetune, FormatPrompts, Params, load
 
 PROMPTS = Path("data/prompts")
 BASE = Path("models/base")
@@ -28,19 +28,20 @@ def main() -> None:
     from transformers import EarlyStoppingCallback, Trainer, set_seed
 
     from stages.common.checkpoints import fingerprint, last_checkpoint
-    from stages.common.models import choose_hardware, load_tokenizer
+    from stages.common.models import check_support, choose_hardware, load_tokenizer
     from stages.common.rows import Collator
 
     knobs = params.finetune
     set_seed(knobs.seed)
     hardware = choose_hardware(knobs.precision)
+    check_support(knobs, hardware)
     print(f"finetune: on {hardware}, base weights: {knobs.quantization} quantisation")
-    tokenizer = load_tokenizer(BASE)
-    prompt_tokens = params.format_prompts.max_prompt_tokens
-    train = tokenize_split("train", tokenizer, prompt_tokens, knobs.max_summary_tokens)
-    validation = tokenize_split("validation", tokenizer, prompt_tokens, knobs.max_summary_tokens)
+    prompting = params.format_prompts
+    tokenizer = load_tokenizer(BASE, prompting.chat_template)
+    train = tokenize_split("train", tokenizer, prompting, knobs.max_summary_tokens)
+    validation = tokenize_split("validation", tokenizer, prompting, knobs.max_summary_tokens)
     model = add_lora(knobs, hardware)
-    settings = f"{knobs.model_dump_json()} {prompt_tokens}"
+    settings = f"{knobs.model_dump_json()} {prompting.model_dump_json()}"
     inputs = [PROMPTS / "train.parquet", PROMPTS / "validation.parquet", *BASE.iterdir()]
     checkpoints = CHECKPOINTS / fingerprint(settings, inputs)
     trainer = Trainer(
@@ -87,6 +88,8 @@ def write_outputs(trainer, params: Params, epoch_tokens: int, seconds: float) ->
     # A set: written as it is, its order would be another in each run.
     config = trainer.model.peft_config["default"]
     config.target_modules = sorted(config.target_modules)
+    if trainer.args.device.type == "xla":
+        trainer.model.to("cpu")  # safetensors reads a tensor's memory, which XLA does not show
     with replacing(ADAPTER) as aside:
         trainer.model.save_pretrained(aside, safe_serialization=True)
         (aside / "README.md").write_text(model_card(params, metrics), encoding="utf-8")
@@ -127,7 +130,7 @@ def add_lora(knobs: Finetune, hardware):
         raise UserError(f"finetune.lora.target_modules {modules}: {reason}") from None
 
 
-def tokenize_split(split: str, tokenizer, max_prompt_tokens: int, max_summary_tokens: int):
+def tokenize_split(split: str, tokenizer, prompting: FormatPrompts, max_summary_tokens: int):
     """A `datasets.Dataset` of rows, see `stages.common.rows`, with `length` and `references`."""
     import polars as pl
     from datasets import Dataset
@@ -137,11 +140,11 @@ def tokenize_split(split: str, tokenizer, max_prompt_tokens: int, max_summary_to
 
     rows, long = [], 0
     for row in pl.read_parquet(PROMPTS / f"{split}.parquet").iter_rows(named=True):
-        summaries = [tokenize_summary(tokenizer, text) for text in row["references"]]
+        summaries = [tokenize_summary(tokenizer, text, prompting) for text in row["references"]]
         fitting = [ids for ids in summaries if len(ids) <= max_summary_tokens]
         long += len(summaries) - len(fitting)
         if fitting:
-            prompt = tokenize_prompt(tokenizer, row["prompt"], max_prompt_tokens)
+            prompt = tokenize_prompt(tokenizer, row["prompt"], prompting)
             built = build_row(prompt, fitting)
             size = {"length": len(built["input_ids"]), "references": len(fitting)}
             rows.append({**built, **size})
@@ -165,12 +168,13 @@ def training_arguments(knobs: Finetune, hardware, checkpoints: Path, dialogues: 
         per_device_train_batch_size=knobs.batch_size,
         per_device_eval_batch_size=knobs.batch_size,
         gradient_accumulation_steps=knobs.gradient_accumulation,
+        optim=knobs.optimizer,
         learning_rate=knobs.learning_rate,
         lr_scheduler_type=knobs.schedule,
         warmup_steps=knobs.warmup,  # below 1: a share of the steps
         weight_decay=knobs.weight_decay,
         max_grad_norm=knobs.max_grad_norm,
-        bf16=hardware.dtype == torch.bfloat16,
+        bf16=hardware.dtype == torch.bfloat16 and hardware.device != "xla",
         use_cpu=hardware.device == "cpu",
         train_sampling_strategy="group_by_length",
         activation_checkpointing=knobs.activation_checkpointing,

@@ -33,7 +33,7 @@ def main() -> None:
     rows = pl.read_parquet(PROMPTS, columns=["id", "prompt"])
     hardware = choose_hardware(params.finetune.precision)
     print(f"generate: {len(rows)} summaries by {which} on {hardware}", flush=True)
-    tokenizer = load_tokenizer(BASE)
+    tokenizer = load_tokenizer(BASE, params.format_prompts.chat_template)
     model = load_base(BASE, params.finetune.quantization, hardware)
     if which == "tuned":
         model = load_tuned(model, ADAPTER)
@@ -42,7 +42,7 @@ def main() -> None:
         model,
         tokenizer,
         rows["prompt"].to_list(),
-        params.format_prompts.max_prompt_tokens,
+        params.format_prompts,
         params.generate,
     )
     seconds = time.monotonic() - started

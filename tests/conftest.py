@@ -76,6 +76,14 @@ def tiny_params() -> dict:
     return params
 
 
+def prompting(max_prompt_tokens: int = 256, **changes):
+    """The `format_prompts` section, as the functions that tokenise take it."""
+    from stages.common.params import FormatPrompts
+
+    section = tiny_params()["format_prompts"] | {"max_prompt_tokens": max_prompt_tokens}
+    return FormatPrompts(**section | changes)
+
+
 def write_corpus(folder: Path, sizes: dict[str, int] | None = None) -> None:
     import json
 

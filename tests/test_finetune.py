@@ -7,7 +7,7 @@ import torch
 
 from stages.common.models import choose_hardware, load_base, load_tokenizer, load_tuned
 from stages.common.params import Generate
-from tests.conftest import make_project, prepare, tiny_params
+from tests.conftest import make_project, prepare, prompting, tiny_params
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_learns_the_summary_and_its_end(trained):
     knobs = Generate(**tiny_params()["generate"] | {"max_new_tokens": 40})
     prompt = "Input: customer: my parcel 77 never came\nResponse:"
     # Without a learnt EOS the sentence would be followed by 34 more tokens.
-    assert summarize(model, tokenizer, [prompt], 256, knobs, progress=False) == ["Done."]
+    assert summarize(model, tokenizer, [prompt], prompting(), knobs, progress=False) == ["Done."]
 
 
 def test_writes_adapter_card_metrics_and_curves(trained):
@@ -66,18 +66,22 @@ def test_writes_adapter_card_metrics_and_curves(trained):
     assert not list((root / "models/checkpoints").glob("*"))
 
 
-@pytest.mark.parametrize("quantization", ["nf4", "int8"])
-def test_quantised_base_trains_on_cpu_near_the_dense_loss(prepared, quantization):
+def test_quantised_base_trains_on_cpu_near_the_dense_loss(prepared):
     project = prepared
-    project.params(**{"finetune.epochs": 2, "finetune.learning_rate": 0.005})
+    project.params(**{"finetune.epochs": 4, "finetune.learning_rate": 0.01})
     losses = {}
-    for mode in ("none", quantization):
+    for mode in ("none", "nf4", "int8"):
         project.params(**{"finetune.quantization": mode})
         project.python("-m", "stages.finetune")
-        losses[mode] = json.loads((project.root / "metrics/finetune.json").read_text())
-    dense, quantised = (losses[mode]["validation_loss"] for mode in ("none", quantization))
-    # 4-bit weights differ from the dense ones by some per cent, and the loss by less.
-    assert quantised == pytest.approx(dense, rel=0.02)
+        metrics = json.loads((project.root / "metrics/finetune.json").read_text())
+        losses[mode] = metrics["validation_loss"]
+    curve = (project.root / "metrics/plots/train_loss.csv").read_text().splitlines()
+    gain = float(curve[1].split(",")[1]) - losses["none"]
+    # The 4-bit loss stays within a twentieth of what training gained, 0.3: a base that did not
+    # train, or trained on other weights, would be far off.
+    assert gain > 0.1
+    assert losses["nf4"] == pytest.approx(losses["none"], abs=gain / 20)
+    assert losses["int8"] == pytest.approx(losses["none"], abs=gain / 20)
 
 
 def test_resumes_from_its_last_checkpoint_to_the_same_adapter(prepared):
@@ -113,6 +117,8 @@ def test_resumes_from_its_last_checkpoint_to_the_same_adapter(prepared):
         ({"finetune.lora.target_modules": ["nonesuch"]}, "target_modules"),
         ({"finetune.lora.last_layers": 9}, "has 2 layers"),
         ({"finetune.max_summary_tokens": 4}, "max_summary_tokens"),
+        ({"finetune.optimizer": "paged_adamw_8bit"}, "finetune.optimizer is paged_adamw_8bit"),
+        ({"format_prompts.chat_template": True}, "format_prompts.chat_template is true"),
     ],
 )
 def test_user_errors_are_one_sentence(prepared, change, words):

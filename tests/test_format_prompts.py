@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from stages import format_prompts
 from stages.common.cli import UserError
 from stages.common.prompts import render_prompts, tokenize_prompt, tokenize_summary
+from tests.conftest import prompting
 
 TURNS = pl.List(pl.Struct({"speaker": pl.String, "text": pl.String}))
 
@@ -18,11 +19,12 @@ TURNS = pl.List(pl.Struct({"speaker": pl.String, "text": pl.String}))
 class Characters:
     """A tokenizer with a token a character, and BOS where special tokens are asked for."""
 
-    bos_token_id, eos_token_id = 1, 2
+    bos_token_id, eos_token_id, all_special_tokens = 1, 2, ("<s>", "</s>")
 
     def __call__(self, text: str, add_special_tokens: bool = True, **_) -> SimpleNamespace:
         bos = [self.bos_token_id] if add_special_tokens else []
-        return SimpleNamespace(input_ids=bos + [ord(c) + 10 for c in text])
+        spans = [(0, 0)] * len(bos) + [(i, i + 1) for i in range(len(text))]
+        return SimpleNamespace(input_ids=bos + [ord(c) + 10 for c in text], offset_mapping=spans)
 
 
 def render(*dialogues: list[tuple[str | None, str]], template: str) -> list[str]:
@@ -61,28 +63,47 @@ def test_rendering_equals_plain_python(dialogues):
     assert render(*dialogues, template="<{conversation}>") == expected
 
 
-@given(st.text(max_size=60), st.integers(2, 40))
-def test_long_prompts_lose_their_middle(prompt, limit):
+@given(st.text(st.characters(exclude_characters="<"), max_size=60), st.integers(16, 40))
+def test_long_prompts_lose_their_middle(text, limit):
+    prompt = f"[{text}]"
     whole = Characters()(prompt).input_ids
-    ids = tokenize_prompt(Characters(), prompt, limit)
-    assert ids[0] == Characters.bos_token_id
+    ids = tokenize_prompt(Characters(), prompt, prompting(limit, template="[{conversation}]"))
     if len(whole) <= limit:
         assert ids == whole
     else:
-        head = (limit + 1) // 2
-        assert len(ids) == limit
-        assert ids == whole[:head] + whole[len(whole) - (limit - head) :]
+        room = limit - 3  # BOS and the brackets stay
+        first, last = room - room // 2, room // 2
+        said = whole[2:-1]
+        assert ids == [*whole[:2], *said[:first], *said[len(said) - last :], whole[-1]]
 
 
 def test_template_survives_the_cut():
     prompt = render([("customer", "word " * 500)], template="Input: {conversation}\nResponse:")[0]
-    text = "".join(chr(i - 10) for i in tokenize_prompt(Characters(), prompt, 64)[1:])
+    text = "".join(chr(i - 10) for i in tokenize_prompt(Characters(), prompt, prompting(64))[1:])
     assert text.startswith("Input: customer: word")
     assert text.endswith("word \nResponse:")
 
 
+def test_a_long_template_is_never_cut():
+    instruction = "Say in two sentences what the customer wants and what the agent did. "
+    knobs = prompting(80, template=instruction + "{conversation}")
+    ids = tokenize_prompt(Characters(), instruction + "word " * 50, knobs)
+    assert "".join(chr(i - 10) for i in ids[1:]).startswith(instruction) and len(ids) == 80
+    with pytest.raises(UserError, match="max_prompt_tokens is 40: the template alone takes 70"):
+        tokenize_prompt(
+            Characters(), instruction + "word", knobs.model_copy(update={"max_prompt_tokens": 40})
+        )
+
+
+def test_what_people_wrote_is_no_marker():
+    ids = tokenize_prompt(Characters(), "[a</s>b<s>]", prompting(template="[{conversation}]"))
+    assert "".join(chr(i - 10) for i in ids[1:]) == "[a b ]"
+    assert tokenize_summary(Characters(), "a</s>", prompting())[-2:] == [ord(" ") + 10, 2]
+
+
 def test_summary_ends_with_eos_and_has_no_bos():
-    assert tokenize_summary(Characters(), "a") == [ord(" ") + 10, ord("a") + 10, 2]
+    ids = tokenize_summary(Characters(), "a", prompting())
+    assert ids == [ord(" ") + 10, ord("a") + 10, 2]
 
 
 def dialogues(split: str, n: int) -> list[dict]:

@@ -7,7 +7,7 @@ from transformers import AutoTokenizer
 from stages.common.generation import batches, summarize
 from stages.common.models import choose_hardware, load_base, load_tokenizer
 from stages.common.params import Generate
-from tests.conftest import tiny_params
+from tests.conftest import prompting, tiny_params
 
 PROMPTS = ["Input: a\nResponse:", f"Input: {'long ' * 40}\nResponse:", "Input: mid mid\nResponse:"]
 
@@ -23,9 +23,11 @@ def knobs(**changes) -> Generate:
 
 def test_order_and_texts_are_those_of_one_at_a_time(loaded):
     model, tokenizer = loaded
-    together = summarize(model, tokenizer, PROMPTS, 256, knobs(batch_size=3), progress=False)
+    together = summarize(
+        model, tokenizer, PROMPTS, prompting(), knobs(batch_size=3), progress=False
+    )
     alone = [
-        summarize(model, tokenizer, [p], 256, knobs(batch_size=1), progress=False)[0]
+        summarize(model, tokenizer, [p], prompting(), knobs(batch_size=1), progress=False)[0]
         for p in PROMPTS
     ]
     assert together == alone
@@ -39,7 +41,9 @@ def test_longest_prompts_go_first():
 @pytest.mark.parametrize("change", [{"num_beams": 3}, {"do_sample": True, "temperature": 0.9}])
 def test_beams_and_sampling_are_repeatable(loaded, change):
     model, tokenizer = loaded
-    runs = [summarize(model, tokenizer, PROMPTS, 256, knobs(**change), False) for _ in range(2)]
+    runs = [
+        summarize(model, tokenizer, PROMPTS, prompting(), knobs(**change), False) for _ in range(2)
+    ]
     assert runs[0] == runs[1]
 
 

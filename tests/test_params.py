@@ -40,6 +40,7 @@ WRONG = [
     ({"format_prompts.max_prompt_tokens": 15}, "format_prompts.max_prompt_tokens", "16"),
     ({"finetune.learning_rate": 0}, "finetune.learning_rate", "greater than 0"),
     ({"finetune.precision": "fp16"}, "finetune.precision", "'bf16'"),
+    ({"finetune.optimizer": "sgd"}, "finetune.optimizer", "'paged_adamw_8bit'"),
     ({"finetune.warmup": 1}, "finetune.warmup", "less than 1"),
     ({f"{LORA}.dropout": -0.1}, f"{LORA}.dropout", "greater than or equal to 0"),
     ({"generate.top_p": 1.1}, "generate.top_p", "less than or equal to 1"),

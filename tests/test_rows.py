@@ -8,6 +8,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from stages.common.prompts import tokenize_prompt, tokenize_summary
 from stages.common.rows import IGNORED, Collator, build_row, pack
+from tests.conftest import prompting
 
 PROMPTS = [list(range(10, 40)), list(range(50, 71))]
 SUMMARIES = [[[70, 71, 72, 1], [80, 81, 1], [90, 91, 92, 93, 94, 1]], [[60, 61, 1]]]
@@ -86,8 +87,8 @@ def test_packing_loses_nothing_and_stays_within_its_budget(lengths, budget):
 def test_long_conversation_keeps_its_summary_whole(tiny_llama):
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
     prompt = "Input: " + "word " * 1000 + "\nResponse:"
-    ids = tokenize_prompt(tokenizer, prompt, 64)
-    row = build_row(ids, [tokenize_summary(tokenizer, "Customer is fine. Agent too.")])
+    ids = tokenize_prompt(tokenizer, prompt, prompting(64))
+    row = build_row(ids, [tokenize_summary(tokenizer, "Customer is fine. Agent too.", prompting())])
     kept = [label for label in row["labels"] if label != IGNORED]
     assert len(ids) == 64
     assert tokenizer.decode(kept) == " Customer is fine. Agent too.</s>"

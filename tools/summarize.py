@@ -151,16 +151,17 @@ def summarize_rows(rows: Iterable[dict], params: Params, base: bool) -> Iterator
 
     knobs = params.finetune
     hardware = choose_hardware(knobs.precision)
-    tokenizer = load_tokenizer(BASE)
+    tokenizer = load_tokenizer(BASE, params.format_prompts.chat_template)
     models = {"tuned": load_tuned(load_base(BASE, knobs.quantization, hardware), ADAPTER)}
     if base:
         models["base"] = load_base(BASE, knobs.quantization, hardware)
     rows = iter(rows)
     while batch := list(islice(rows, params.generate.batch_size)):
         prompts = prompts_of(batch, params)
-        limit = params.format_prompts.max_prompt_tokens
         made = {
-            name: summarize(model, tokenizer, prompts, limit, params.generate, progress=False)
+            name: summarize(
+                model, tokenizer, prompts, params.format_prompts, params.generate, progress=False
+            )
             for name, model in models.items()
         }
         for i, row in enumerate(batch):

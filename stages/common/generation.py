@@ -6,7 +6,7 @@ import torch
 from tqdm import tqdm
 from transformers import set_seed
 
-from stages.common.params import Generate
+from stages.common.params import FormatPrompts, Generate
 from stages.common.prompts import tokenize_prompt
 
 
@@ -14,12 +14,12 @@ def summarize(
     model,
     tokenizer,
     prompts: list[str],
-    max_prompt_tokens: int,
+    prompting: FormatPrompts,
     params: Generate,
     progress: bool = True,
 ) -> list[str]:
     """One summary a prompt. Shows a progress bar with rate and time left."""
-    encoded = [tokenize_prompt(tokenizer, prompt, max_prompt_tokens) for prompt in prompts]
+    encoded = [tokenize_prompt(tokenizer, prompt, prompting) for prompt in prompts]
     summaries = [""] * len(prompts)
     model.eval()
     set_seed(params.seed)
@@ -40,7 +40,7 @@ def batches(encoded: list[list[int]], size: int) -> Iterator[list[int]]:
         yield order[start : start + size]
 
 
-@torch.inference_mode()
+@torch.no_grad()  # inference mode is refused on XLA
 def generate_batch(model, tokenizer, encoded: list[list[int]], params: Generate) -> list[str]:
     """Summaries of one batch of token id lists, padded on the left."""
     width = max(map(len, encoded))

@@ -1,5 +1,7 @@
 """Loading: device and dtype chosen once, tokenizer, base model, adapter. Safetensors only."""
 
+import importlib.util
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from transformers.utils import logging
 
 from stages.common.cli import UserError
 from stages.common.files import need
+from stages.common.params import Finetune
+from stages.common.prompts import end_of_turn
 
 # What the libraries raise at a file that is cut short, is another's or is none of theirs.
 BROKEN = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
@@ -33,12 +37,18 @@ class Hardware:
 def choose_hardware(precision: str = "auto") -> Hardware:
     """The fastest dtype that the hardware multiplies natively, unless `precision` names one.
 
-    A CPU without bf16 instructions emulates them a hundred times slower than fp32.
+    A CPU without bf16 instructions emulates them a hundred times slower than fp32. XLA (a TPU) is
+    taken where PJRT_DEVICE asks for it and torch_xla is installed.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if os.environ.get("PJRT_DEVICE") and importlib.util.find_spec("torch_xla"):
+        device = "xla"
+    else:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     if precision != "auto":
         dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
         return Hardware(device, dtype, f"precision is {precision}")
+    if device == "xla":
+        return Hardware(device, torch.bfloat16, f"PJRT_DEVICE is {os.environ['PJRT_DEVICE']}")
     if device == "cuda":
         name = torch.cuda.get_device_name()
         if torch.cuda.is_bf16_supported(including_emulation=False):
@@ -49,13 +59,37 @@ def choose_hardware(precision: str = "auto") -> Hardware:
     return Hardware(device, torch.float32, "this CPU has no bf16 instructions")
 
 
-def load_tokenizer(folder: str | Path):
-    """The tokenizer of a model folder, sure to have EOS and pad, padding on the left."""
+def check_support(knobs: Finetune, hardware: Hardware) -> None:
+    """Raise a `UserError` that names the first training param that the hardware cannot do."""
+    xla, cuda = hardware.device == "xla", hardware.device == "cuda"
+    if knobs.optimizer.startswith("paged") and not cuda:
+        raise UserError(f"finetune.optimizer is {knobs.optimizer}: it pages a CUDA GPU's memory")
+    if xla and knobs.optimizer == "adamw_torch_fused":
+        raise UserError(
+            "finetune.optimizer is adamw_torch_fused: XLA has no fused one, drop _fused"
+        )
+    if xla and knobs.activation_checkpointing:
+        message = "on XLA use a smaller batch_size and more gradient_accumulation"
+        raise UserError(f"finetune.activation_checkpointing is true: {message}")
+
+
+def load_tokenizer(folder: str | Path, chat: bool = False):
+    """The tokenizer of a model folder, sure to have EOS and pad, padding on the left.
+
+    For a `chat` the EOS is the token that ends a turn, whatever ends the tokenizer's documents.
+    """
     need(folder, "run fetch@model first")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
     except BROKEN as error:
         raise UserError(f"{folder} holds no tokenizer that loads: {_first(error)}") from None
+    if chat and not tokenizer.chat_template:
+        raise UserError(
+            f"format_prompts.chat_template is true, but the tokenizer in {folder} has no chat"
+            " template: set it to false, or take a chat model"
+        )
+    if chat:
+        tokenizer.eos_token = end_of_turn(tokenizer)
     if tokenizer.eos_token_id is None:
         raise UserError(f"the tokenizer in {folder} has no EOS token: summaries would never end")
     if tokenizer.pad_token_id is None:
@@ -67,6 +101,11 @@ def load_tokenizer(folder: str | Path):
 def load_base(folder: str | Path, quantization: str, hardware: Hardware):
     """The base model: dense in the hardware's dtype, or quantised by bitsandbytes."""
     need(folder, "run fetch@model first")
+    xla = hardware.device == "xla"
+    if xla and quantization != "none":
+        raise UserError(
+            f"finetune.quantization is {quantization}: bitsandbytes has no XLA, use none"
+        )
     config = None
     if quantization == "nf4":
         config = BitsAndBytesConfig(
@@ -78,16 +117,17 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware):
     elif quantization == "int8":
         config = BitsAndBytesConfig(load_in_8bit=True)
     try:
-        return AutoModelForCausalLM.from_pretrained(
+        model = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=hardware.dtype,
             quantization_config=config,
-            device_map=hardware.device,
+            device_map="cpu" if xla else hardware.device,
             use_safetensors=True,
             trust_remote_code=False,
         )
     except BROKEN as error:
         raise UserError(f"{folder} holds no model that loads: {_first(error)}") from None
+    return model.to("xla") if xla else model
 
 
 def load_tuned(base, adapter: str | Path):

@@ -102,6 +102,7 @@ class Clean(Section):
 
 class FormatPrompts(Section):
     template: Text
+    chat_template: bool
     max_prompt_tokens: Annotated[int, Field(ge=16)]
 
     @model_validator(mode="after")
@@ -141,6 +142,9 @@ class Finetune(Section):
     batch_size: Count
     row_tokens: Whole
     gradient_accumulation: Count
+    optimizer: Literal[
+        "adamw_torch", "adamw_torch_fused", "paged_adamw_32bit", "paged_adamw_8bit", "adafactor"
+    ]
     learning_rate: Positive
     schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"]
     warmup: Annotated[float, Field(ge=0, lt=1)]
