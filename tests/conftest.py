@@ -190,3 +190,13 @@ def reproduced(tmp_path_factory, tiny_llama) -> Project:
     project.run("git", "add", "-A")
     project.run("git", "commit", "-qm", "reproduced")
     return project
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory):
+    """Runs stages without importing torch for each of them."""
+    from tests.fault_server import Forks
+
+    forks = Forks(tmp_path_factory.mktemp("forks"))
+    yield forks
+    forks.close()
