@@ -44,6 +44,8 @@ def main() -> None:
     decisive = knobs.model_dump_json(exclude={"card", "checkpoint_minutes", "data_workers"})
     inputs = [PROMPTS / "train.parquet", PROMPTS / "validation.parquet", *BASE.iterdir()]
     checkpoints = CHECKPOINTS / fingerprint(f"{decisive} {prompt_tokens} {hardware}", inputs)
+    with writing(checkpoints):
+        checkpoints.mkdir(parents=True, exist_ok=True)
     trainer = ResumableTrainer(
         model=model,
         args=training_arguments(knobs, hardware, checkpoints, len(train)),
@@ -60,8 +62,6 @@ def main() -> None:
         flush=True,
     )
     last, started = last_checkpoint(checkpoints), time.monotonic()
-    with writing(checkpoints):
-        checkpoints.mkdir(parents=True, exist_ok=True)
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     seconds = time.monotonic() - started
     first = int(last.name.partition("-")[2]) if last else 0

@@ -1,7 +1,6 @@
 """Training and generation go on where they were, and end in a sentence where they cannot."""
 
 import json
-import shutil
 
 import pytest
 import torch
@@ -199,14 +198,15 @@ def test_constant_summaries_are_refused():
     refuse_constant(["Sorry."] * 20, ["the same prompt"] * 20)
 
 
-def test_an_adapter_of_another_base_is_refused(forks, root, tmp_path):
-    run(forks, root, "finetune")
-    config = json.loads((root / "llama/config.json").read_text())
-    shutil.copytree(root / "models/base", tmp_path / "other")
+def test_an_adapter_of_another_base_is_refused(forks, root):
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    other = LlamaForCausalLM(LlamaConfig(**config | {"hidden_size": 32}))
-    other.save_pretrained(root / "models/base")
-    sentence = refused(forks, root, "generate@tuned")
-    assert "models/adapter does not fit the base model" in sentence
+    params = root / "params.yaml"
+    params.write_text(params.read_text().replace("last_layers: 1", "last_layers: null"))
+    run(forks, root, "finetune")
+    config = json.loads((root / "llama/config.json").read_text())
+    for change in ({"hidden_size": 32}, {"num_hidden_layers": 1}, {"num_hidden_layers": 3}):
+        LlamaForCausalLM(LlamaConfig(**config | change)).save_pretrained(root / "models/base")
+        sentence = refused(forks, root, "generate@tuned")
+        assert "models/adapter does not fit the base model" in sentence
     assert not (root / "data/summaries/tuned.jsonl").exists()

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from peft import PeftModel
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging
 
@@ -93,6 +94,10 @@ def load_tuned(base, adapter: str | Path):
         tuned = PeftModel.from_pretrained(base, str(adapter))
     except (RuntimeError, ValueError) as error:
         raise UserError(f"{adapter} does not fit the base model: {_first(error)}") from None
+    # peft leaves out the layers that the base lacks, and leaves fresh the ones that it adds.
+    with safe_open(Path(adapter) / "adapter_model.safetensors", framework="pt") as weights:
+        if set(weights.keys()) != set(get_peft_model_state_dict(tuned)):
+            raise UserError(f"{adapter} does not fit the base model: it is of other layers")
     quantised = getattr(base, "is_quantized", False)
     return tuned if quantised else tuned.merge_and_unload()
 
