@@ -4,14 +4,13 @@ Reads `data/prompts/{train,validation}.parquet` and `models/base/`; writes `mode
 (safetensors, config, model card), `metrics/finetune.json` and the loss curves in `metrics/plots/`.
 """
 
-import math
 import resource
 import time
 from pathlib import Path
 
 from stages.common.cli import UserError, run
-from stages.common.files import need, remove, replacing, write_json
-from stages.common.params import Finetune, FormatPrompts, Params, load
+from stages.common.files import need, remove, replacing, write_json, writing
+from stages.common.params import Finetune, FormatPrompts, load
 
 PROMPTS = Path("data/prompts")
 BASE = Path("models/base")
@@ -25,11 +24,13 @@ def main() -> None:
     need(PROMPTS, "run format_prompts first")
     need(BASE, "run fetch@model first")
 
-    from transformers import EarlyStoppingCallback, Trainer, set_seed
+    from transformers import set_seed
 
+    from stages.common.card import model_card
     from stages.common.checkpoints import fingerprint, last_checkpoint
     from stages.common.models import check_support, choose_hardware, load_tokenizer
     from stages.common.rows import Collator
+    from stages.common.trainer import ResumableTrainer
 
     knobs = params.finetune
     set_seed(knobs.seed)
@@ -41,16 +42,21 @@ def main() -> None:
     train = tokenize_split("train", tokenizer, prompting, knobs.max_summary_tokens)
     validation = tokenize_split("validation", tokenizer, prompting, knobs.max_summary_tokens)
     model = add_lora(knobs, hardware)
-    settings = f"{knobs.model_dump_json()} {prompting.model_dump_json()}"
+    decisive = knobs.model_dump_json(exclude={"card", "checkpoint_minutes", "data_workers"})
     inputs = [PROMPTS / "train.parquet", PROMPTS / "validation.parquet", *BASE.iterdir()]
-    checkpoints = CHECKPOINTS / fingerprint(settings, inputs)
-    trainer = Trainer(
+    checkpoints = CHECKPOINTS / fingerprint(
+        f"{decisive} {prompting.model_dump_json()} {hardware}", inputs
+    )
+    with writing(checkpoints):
+        checkpoints.mkdir(parents=True, exist_ok=True)
+    trainer = ResumableTrainer(
         model=model,
         args=training_arguments(knobs, hardware, checkpoints, len(train)),
         train_dataset=train,
         eval_dataset=validation,
         data_collator=Collator(tokenizer.pad_token_id, knobs.row_tokens),
-        callbacks=[EarlyStoppingCallback(early_stopping_patience=knobs.patience)],
+        patience=knobs.patience,
+        checkpoint_minutes=knobs.checkpoint_minutes,
     )
     print(
         f"finetune: {len(train)} dialogues with {sum(train['references'])} references,"
@@ -58,46 +64,65 @@ def main() -> None:
         " parameters",
         flush=True,
     )
-    started = time.monotonic()
-    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
-    write_outputs(trainer, params, sum(train["length"]), time.monotonic() - started)
+    last, started = last_checkpoint(checkpoints), time.monotonic()
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    seconds = time.monotonic() - started
+    first = int(last.name.partition("-")[2]) if last else 0
+    metrics, curves = measure(trainer, sum(train["length"]), seconds, first)
+    write_adapter(trainer.model, model_card(params, metrics))
+    for name, points in curves.items():
+        write_curve(PLOTS / f"{name}_loss.csv", points)
+    write_json("metrics/finetune.json", metrics)
+    loss, rate = metrics["validation_loss"], metrics["tokens_per_second"]
+    print(f"finetune: validation loss {loss:.3f}, {rate:.0f} tokens/s, {seconds:.0f} s")
     remove(checkpoints)
 
 
-def write_outputs(trainer, params: Params, epoch_tokens: int, seconds: float) -> None:
-    """The adapter with its card, the metrics and the loss curves."""
-    from stages.common.card import model_card
+def measure(trainer, epoch_tokens: int, seconds: float, first: int) -> tuple[dict, dict]:
+    """The metrics, and the curves as lists of (step, loss).
 
-    history = trainer.state.log_history
+    Speed is of the steps after `first`, which took `seconds`; losses and tokens of the whole run.
+    """
+    history, steps = trainer.state.log_history, trainer.state.global_step
     losses = [(row["step"], row["eval_loss"]) for row in history if "eval_loss" in row]
-    best = min(loss for _, loss in losses)
-    if not math.isfinite(best):
-        raise UserError("the validation loss is not a number: lower finetune.learning_rate")
+    train_losses = [(row["step"], row["loss"]) for row in history if "loss" in row]
+    # A logged loss is the mean of the steps since the one before it.
+    starts = [0, *(step for step, _ in train_losses)]
+    spans = zip(train_losses, starts, strict=False)
+    train_loss = sum(loss * (step - start) for (step, loss), start in spans) / starts[-1]
     tokens = int(epoch_tokens * trainer.state.epoch)
+    rate = tokens * (steps - first) / steps / seconds
     metrics = {
-        "validation_loss": round(best, 6),
-        "train_loss": round(history[-1]["train_loss"], 6),
-        "steps": trainer.state.global_step,
+        "validation_loss": round(min(loss for _, loss in losses), 6),
+        "train_loss": round(train_loss, 6),
+        "steps": steps,
         "epochs": round(trainer.state.epoch, 4),
         "trainable_parameters": trainer.model.num_parameters(only_trainable=True),
         "tokens": tokens,
-        "tokens_per_second": round(tokens / seconds, 1),
+        "tokens_per_second": round(rate, 1),
         "seconds": round(seconds, 1),
         "peak_memory_gb": round(peak_memory(), 2),
     }
+    return metrics, {"train": train_losses, "validation": losses}
+
+
+def write_adapter(model, card: str) -> None:
+    """The adapter in safetensors with its card, unless it is none: weights that change nothing."""
+    from peft import get_peft_model_state_dict
+
+    weights = get_peft_model_state_dict(model)
+    if not all(matrix.isfinite().all() for matrix in weights.values()):
+        raise UserError("the adapter holds weights that are no numbers: lower learning_rate")
+    if not any(matrix.any() for name, matrix in weights.items() if "lora_B" in name):
+        raise UserError("the adapter is empty, its best step is the first: see finetune.warmup")
     # A set: written as it is, its order would be another in each run.
-    config = trainer.model.peft_config["default"]
+    config = model.peft_config["default"]
     config.target_modules = sorted(config.target_modules)
-    if trainer.args.device.type == "xla":
-        trainer.model.to("cpu")  # safetensors reads a tensor's memory, which XLA does not show
+    if model.device.type == "xla":
+        model.to("cpu")  # safetensors reads a tensor's memory, which XLA does not show
     with replacing(ADAPTER) as aside:
-        trainer.model.save_pretrained(aside, safe_serialization=True)
-        (aside / "README.md").write_text(model_card(params, metrics), encoding="utf-8")
-    train_losses = [(row["step"], row["loss"]) for row in history if "loss" in row]
-    write_curve(PLOTS / "train_loss.csv", train_losses)
-    write_curve(PLOTS / "validation_loss.csv", losses)
-    write_json("metrics/finetune.json", metrics)
-    print(f"finetune: validation loss {best:.3f}, {tokens / seconds:.0f} tokens/s, {seconds:.0f} s")
+        model.save_pretrained(aside, safe_serialization=True)
+        (aside / "README.md").write_text(card, encoding="utf-8")
 
 
 def add_lora(knobs: Finetune, hardware):
@@ -176,16 +201,17 @@ def training_arguments(knobs: Finetune, hardware, checkpoints: Path, dialogues: 
         max_grad_norm=knobs.max_grad_norm,
         bf16=hardware.dtype == torch.bfloat16 and hardware.device != "xla",
         use_cpu=hardware.device == "cpu",
-        train_sampling_strategy="group_by_length",
+        train_sampling_strategy="group_by_length",  # of validation; of training see the trainer
         activation_checkpointing=knobs.activation_checkpointing,
         eval_strategy="steps",
         eval_steps=every,
         save_strategy="steps",
         save_steps=every,
-        save_total_limit=2,
+        save_total_limit=3,
         load_best_model_at_end=True,
         prediction_loss_only=True,
         remove_unused_columns=False,
+        dataloader_num_workers=knobs.data_workers,
         dataloader_pin_memory=hardware.device == "cuda",
         logging_steps=max(1, steps // 20),
         report_to="none",

@@ -10,13 +10,15 @@ import time
 from pathlib import Path
 
 from stages.common.cli import UserError, run
-from stages.common.files import need, replacing
+from stages.common.files import need, remove, replacing, writing
 from stages.common.params import load
 
 PROMPTS = Path("data/prompts/test.parquet")
 BASE = Path("models/base")
 ADAPTER = Path("models/adapter")
 SUMMARIES = Path("data/summaries")
+PARTIAL = SUMMARIES / ".partial"  # finished batches of a run that was cut off
+FEW = 20  # dialogues
 
 
 def main() -> None:
@@ -27,6 +29,7 @@ def main() -> None:
 
     import polars as pl
 
+    from stages.common.checkpoints import fingerprint
     from stages.common.generation import summarize
     from stages.common.models import choose_hardware, load_base, load_tokenizer, load_tuned
 
@@ -37,15 +40,21 @@ def main() -> None:
     model = load_base(BASE, params.finetune.quantization, hardware)
     if which == "tuned":
         model = load_tuned(model, ADAPTER)
+    knobs, prompting = params.generate, params.format_prompts
+    dumps = f"{knobs.model_dump_json()} {prompting.model_dump_json()}"
+    settings = f"{dumps} {params.finetune.quantization}"
+    inputs = [PROMPTS, *BASE.iterdir(), *(ADAPTER.iterdir() if which == "tuned" else ())]
+    partial = PARTIAL / f"{which}-{fingerprint(f'{settings} {hardware}', inputs)}.jsonl"
+    with writing(partial):
+        PARTIAL.mkdir(parents=True, exist_ok=True)
+    if partial.exists():
+        print(f"generate: going on with {partial}", flush=True)
+    prompts = rows["prompt"].to_list()
     started = time.monotonic()
-    summaries = summarize(
-        model,
-        tokenizer,
-        rows["prompt"].to_list(),
-        params.format_prompts,
-        params.generate,
-    )
+    summaries = summarize(model, tokenizer, prompts, prompting, knobs, partial=partial)
     seconds = time.monotonic() - started
+    if which == "tuned":
+        refuse_constant(summaries, prompts)
     with (
         replacing(SUMMARIES / f"{which}.jsonl") as aside,
         open(aside, "w", encoding="utf-8") as out,
@@ -54,9 +63,18 @@ def main() -> None:
             json.dumps({"id": id_, "summary": summary}, ensure_ascii=False) + "\n"
             for id_, summary in zip(rows["id"], summaries, strict=True)
         )
+    remove(partial)
     words = sum(len(summary.split()) for summary in summaries) / len(summaries)
     rate = len(summaries) / seconds
     print(f"generate: {words:.1f} words on average, {rate:.2f} summaries/s, {seconds:.0f} s")
+
+
+def refuse_constant(summaries: list[str], prompts: list[str]) -> None:
+    """A model that says the same of every dialogue has learnt nothing; of a few it may by chance."""
+    if len(set(prompts)) >= FEW and len(set(summaries)) == 1:
+        said = repr(summaries[0][:80]) if summaries[0] else "empty"
+        what = f"all {len(summaries)} summaries by the tuned model are the same, {said}"
+        raise UserError(f"{what}: train again with a lower finetune.learning_rate")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,11 @@
 """What DVC does with the pipeline, in a real repository."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -53,6 +58,26 @@ def test_force_gives_the_same_adapter_and_scores(clean_after):
     project.dvc("repro", "--force", "--single-item", "generate@tuned")
     project.dvc("repro", "--force", "--single-item", "score")
     assert len(before[0]) == 3 and made() == before
+
+
+def test_repro_goes_on_after_being_killed_in_training(clean_after):
+    project = clean_after
+    project.params(**{"finetune.epochs": 20, "finetune.learning_rate": 0.003})
+    command = [sys.executable, "-m", "dvc", "repro", "finetune"]
+    repro = subprocess.Popen(
+        command, cwd=project.root, start_new_session=True, stdout=subprocess.DEVNULL
+    )
+    checkpoints = project.root / "models/checkpoints"
+    deadline = time.monotonic() + 120
+    while not list(checkpoints.glob("*/checkpoint-*/sha256.json")):
+        assert repro.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(repro.pid, signal.SIGKILL)
+    repro.wait()
+    assert not (project.root / "models/adapter").exists()
+    said = project.dvc("repro", "finetune").stdout
+    assert "resuming from" in said and not list(checkpoints.iterdir())
+    assert (project.root / "models/adapter/adapter_model.safetensors").exists()
 
 
 def test_the_dataset_and_the_model_are_fetched_apart(reproduced):

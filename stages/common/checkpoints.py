@@ -1,29 +1,71 @@
-"""Checkpoints of one run, found again by that run only.
+"""Work that a stage has done so far, found again by a run that would do the same work only.
 
-They live in a folder that DVC does not know, named by everything that decides the run's result:
+It lives in a folder that DVC does not know, named by everything that decides the run's result:
 a declared output would be wiped before its stage runs.
 """
 
 import hashlib
+import json
+import sys
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 
-from transformers.trainer_utils import get_last_checkpoint
+from stages.common.files import remove, write_json
+
+SEAL = "sha256.json"  # written last: a checkpoint without it is half a checkpoint
+LIBRARIES = ("torch", "transformers", "peft")
 
 
 def fingerprint(settings: str, inputs: Iterable[Path]) -> str:
-    """16 hex digits of the settings and of the content of the input files."""
-    digest = hashlib.sha256(settings.encode())
-    for file in sorted(inputs):
+    """16 hex digits of the settings, the input files' content, and the code that works on them."""
+    packages = " ".join(f"{name}-{version(name)}" for name in LIBRARIES)
+    digest = hashlib.sha256(f"{settings} {packages}".encode())
+    for file in [*sorted(inputs), *loaded_code()]:
         digest.update(file.name.encode())
-        with open(file, "rb") as content:
-            digest.update(hashlib.file_digest(content, "sha256").digest())
+        digest.update(sha256(file).encode())
     return digest.hexdigest()[:16]
 
 
-def last_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint in `folder`, said aloud, or None."""
-    found = get_last_checkpoint(str(folder)) if folder.is_dir() else None
-    if found:
-        print(f"finetune: resuming from {found}", flush=True)
-    return found
+def loaded_code() -> list[Path]:
+    """The pipeline's own files that this process has imported."""
+    here = Path(__file__).resolve().parents[1]
+    files = {Path(m.__file__).resolve() for m in sys.modules.values() if getattr(m, "__file__", 0)}
+    return sorted(file for file in files if here in file.parents)
+
+
+def sha256(file: Path) -> str:
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def seal(checkpoint: Path) -> None:
+    """Say that every file of the checkpoint is written, and what is in it."""
+    files = sorted(path for path in checkpoint.iterdir() if path.is_file())
+    write_json(checkpoint / SEAL, {file.name: sha256(file) for file in files})
+
+
+def whole(checkpoint: Path) -> bool:
+    try:
+        hashes = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))
+        return all(sha256(checkpoint / name) == value for name, value in hashes.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint in `folder` that can be gone on from, said aloud, or None.
+
+    It must be whole, and so must the best one so far, which it names. Others are removed.
+    """
+    found = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdigit()]
+    for checkpoint in sorted(found, key=lambda path: -int(path.name[11:])):
+        if whole(checkpoint):
+            state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+            best = state["best_model_checkpoint"]
+            if best is None or whole(Path(best)):
+                print(f"finetune: resuming from {checkpoint}", flush=True)
+                return checkpoint
+        print(f"finetune: {checkpoint} is damaged or half-written: skipped and removed", flush=True)
+        remove(checkpoint)
+    return None

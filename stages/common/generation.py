@@ -1,11 +1,16 @@
 """Batched generation: prompts in, summaries out, in the order of the prompts."""
 
+import json
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 from tqdm import tqdm
 from transformers import set_seed
 
+from stages.common.cli import UserError, out_of_memory
+from stages.common.files import writing
 from stages.common.params import FormatPrompts, Generate
 from stages.common.prompts import tokenize_prompt
 
@@ -17,19 +22,71 @@ def summarize(
     prompting: FormatPrompts,
     params: Generate,
     progress: bool = True,
+    partial: Path | None = None,
 ) -> list[str]:
-    """One summary a prompt. Shows a progress bar with rate and time left."""
+    """One summary a prompt. Shows a progress bar with rate and time left.
+
+    Finished batches are kept in the file `partial`, if given, and not made again by a later call.
+    A batch that does not fit in memory is made in halves, and so are those after it.
+    """
     encoded = [tokenize_prompt(tokenizer, prompt, prompting) for prompt in prompts]
-    summaries = [""] * len(prompts)
+    done = finished(partial) if partial else {}
+    size = params.batch_size
     model.eval()
-    set_seed(params.seed)
     with tqdm(total=len(prompts), unit="dialogue", desc="generate", disable=not progress) as bar:
-        for batch in batches(encoded, params.batch_size):
-            texts = generate_batch(model, tokenizer, [encoded[i] for i in batch], params)
-            for i, text in zip(batch, texts, strict=True):
-                summaries[i] = text
+        for number, batch in enumerate(batches(encoded, params.batch_size)):
+            if any(i not in done for i in batch):
+                set_seed((params.seed + number) % 2**32)  # so that a batch hangs on no other
+                rows = [encoded[i] for i in batch]
+                texts, size = generate_in_parts(model, tokenizer, rows, params, size)
+                made = dict(zip(batch, texts, strict=True))
+                done |= made
+                if partial:
+                    keep(partial, made)
             bar.update(len(batch))
-    return summaries
+    return [done[i] for i in range(len(prompts))]
+
+
+def finished(partial: Path) -> dict[int, str]:
+    """Summaries by number of their prompt. A last line that was cut off is taken away."""
+    if not partial.exists():
+        return {}
+    *lines, torn = partial.read_bytes().split(b"\n")
+    if torn:
+        os.truncate(partial, partial.stat().st_size - len(torn))
+    done = [json.loads(line) for line in lines]
+    return {int(i): text for batch in done for i, text in batch.items()}
+
+
+def keep(partial: Path, made: dict[int, str]) -> None:
+    """Add a batch as one line, on the disk before the next batch begins."""
+    with writing(partial), open(partial, "a", encoding="utf-8") as out:
+        out.write(json.dumps(made) + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def generate_in_parts(
+    model, tokenizer, encoded: list[list[int]], params: Generate, size: int
+) -> tuple[list[str], int]:
+    """Summaries of one batch, made `size` at a time, and the size that fitted in memory."""
+    texts = []
+    while len(texts) < len(encoded):
+        rows = encoded[len(texts) : len(texts) + size]
+        try:
+            texts += generate_batch(model, tokenizer, rows, params)
+            continue
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+        if len(rows) == 1:
+            message = f"a prompt of {len(rows[0])} tokens does not fit in memory:"
+            raise UserError(f"{message} lower format_prompts.max_prompt_tokens")
+        size = len(rows) // 2
+        print(f"generate: {len(rows)} prompts do not fit in memory: {size} at a time", flush=True)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    return texts, size
 
 
 def batches(encoded: list[list[int]], size: int) -> Iterator[list[int]]:

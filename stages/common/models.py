@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from peft import PeftModel
-from safetensors import SafetensorError
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging
 
-from stages.common.cli import UserError
+from stages.common.cli import UserError, out_of_memory
 from stages.common.files import need
 from stages.common.params import Finetune
 from stages.common.prompts import end_of_turn
@@ -126,6 +126,8 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware):
             trust_remote_code=False,
         )
     except BROKEN as error:
+        if out_of_memory(error):
+            raise
         raise UserError(f"{folder} holds no model that loads: {_first(error)}") from None
     return model.to("xla") if xla else model
 
@@ -137,6 +139,10 @@ def load_tuned(base, adapter: str | Path):
         tuned = PeftModel.from_pretrained(base, str(adapter))
     except BROKEN as error:
         raise UserError(f"{adapter} does not fit the base model: {_first(error)}") from None
+    # peft leaves out the layers that the base lacks, and leaves fresh the ones that it adds.
+    with safe_open(Path(adapter) / "adapter_model.safetensors", framework="pt") as weights:
+        if set(weights.keys()) != set(get_peft_model_state_dict(tuned)):
+            raise UserError(f"{adapter} does not fit the base model: it is of other layers")
     quantised = getattr(base, "is_quantized", False)
     return tuned if quantised else tuned.merge_and_unload()
 

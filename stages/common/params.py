@@ -153,6 +153,8 @@ class Finetune(Section):
     max_summary_tokens: Annotated[int, Field(ge=4)]
     activation_checkpointing: bool
     evals_per_epoch: Count
+    checkpoint_minutes: Positive
+    data_workers: Whole
     patience: Count
     card: Card
 
