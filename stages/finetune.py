@@ -110,7 +110,7 @@ def write_adapter(model, card: str) -> None:
     """The adapter in safetensors with its card, unless it is none: weights that change nothing."""
     from peft import get_peft_model_state_dict
 
-    weights = get_peft_model_state_dict(model)
+    weights = get_peft_model_state_dict(model, save_embedding_layers=False)
     if not all(matrix.isfinite().all() for matrix in weights.values()):
         raise UserError("the adapter holds weights that are no numbers: lower learning_rate")
     if not any(matrix.any() for name, matrix in weights.items() if "lora_B" in name):

@@ -141,7 +141,9 @@ def load_tuned(base, adapter: str | Path):
         raise UserError(f"{adapter} does not fit the base model: {_first(error)}") from None
     # peft leaves out the layers that the base lacks, and leaves fresh the ones that it adds.
     with safe_open(Path(adapter) / "adapter_model.safetensors", framework="pt") as weights:
-        if set(weights.keys()) != set(get_peft_model_state_dict(tuned)):
+        if set(weights.keys()) != set(
+            get_peft_model_state_dict(tuned, save_embedding_layers=False)
+        ):
             raise UserError(f"{adapter} does not fit the base model: it is of other layers")
     quantised = getattr(base, "is_quantized", False)
     return tuned if quantised else tuned.merge_and_unload()
