@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def refuse_constant(summaries: list[str], prompts: list[str]) -> None:
-    """A model that says the same of every dialogue has learnt nothing; of a few it may by chance."""
+    """A model that says the same of all has learnt nothing; of a few dialogues it may by chance."""
     if len(set(prompts)) >= FEW and len(set(summaries)) == 1:
         said = repr(summaries[0][:80]) if summaries[0] else "empty"
         what = f"all {len(summaries)} summaries by the tuned model are the same, {said}"

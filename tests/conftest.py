@@ -105,17 +105,22 @@ class Project:
 
     def __init__(self, root: Path):
         self.root = root
-
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
-        environment = os.environ | {
+        self.environment = os.environ | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "GIT_AUTHOR_NAME": "t",
             "GIT_AUTHOR_EMAIL": "t@example.com",
             "GIT_COMMITTER_NAME": "t",
             "GIT_COMMITTER_EMAIL": "t@example.com",
         }
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
         done = subprocess.run(
-            command, cwd=self.root, env=environment, capture_output=True, text=True, check=False
+            command,
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if check and done.returncode:
             raise AssertionError(f"{command} exited {done.returncode}\n{done.stdout}{done.stderr}")

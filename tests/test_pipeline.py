@@ -63,9 +63,13 @@ def test_force_gives_the_same_adapter_and_scores(clean_after):
 def test_repro_goes_on_after_being_killed_in_training(clean_after):
     project = clean_after
     project.params(**{"finetune.epochs": 20, "finetune.learning_rate": 0.003})
-    command = [sys.executable, "-m", "dvc", "repro", "finetune"]
     repro = subprocess.Popen(
-        command, cwd=project.root, start_new_session=True, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "dvc", "repro", "finetune"],
+        cwd=project.root,
+        env=project.environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     checkpoints = project.root / "models/checkpoints"
     deadline = time.monotonic() + 120

@@ -38,6 +38,16 @@ def limited(*args, **kw):
 {function} = limited
 """
 
+NO_NUMBER = """
+import stages.common.trainer as m
+whole = {function}
+def spoilt(*args, **kw):
+    loss = whole(*args, **kw)
+    bad = float("nan")
+    return (loss[0] * bad, None, None) if isinstance(loss, tuple) else loss * bad
+{function} = spoilt
+"""
+
 
 @pytest.fixture
 def root(prepared):
@@ -76,12 +86,13 @@ def test_sigterm_keeps_a_checkpoint_and_a_damaged_one_is_skipped(forks, root):
 
 
 def test_data_workers_change_nothing(forks, root):
-    made = []
+    params, made = root / "params.yaml", []
+    text = params.read_text()
     for workers in (0, 1, 2):
-        patch = f"import stages.finetune as f; g = f.load\ndef l():\n p = g()\n return p.model_copy(update={{'finetune': p.finetune.model_copy(update={{'data_workers': {workers}}})}})\nf.load = l"
-        run(forks, root, "finetune", patch=patch)
+        params.write_text(text.replace("data_workers: 0", f"data_workers: {workers}"))
+        run(forks, root, "finetune")
         made.append((root / ADAPTER).read_bytes())
-    assert made[0] == made[1] == made[2]
+    assert "data_workers: 2" in params.read_text() and made[0] == made[1] == made[2]
 
 
 def test_halves_of_a_batch_give_its_loss_and_its_gradients(tiny_llama):
@@ -169,13 +180,12 @@ def test_a_line_that_was_cut_off_is_made_again(tmp_path):
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        ("Trainer.training_step", "the training loss at step 1 is not a number"),
-        ("Trainer.prediction_step", "the validation loss at step 4 is not a number"),
+        ("m.Trainer.training_step", "the training loss at step 1 is not a number"),
+        ("m.Trainer.prediction_step", "the validation loss at step 4 is not a number"),
     ],
 )
 def test_a_loss_that_is_no_number_stops_training(forks, root, function, words):
-    value = "o * float('nan')" if "training" in function else "(o[0] * float('nan'), None, None)"
-    patch = f"import stages.common.trainer as m\nw = m.{function}\ndef f(*a, **k):\n o = w(*a, **k)\n return {value}\nm.{function} = f"
+    patch = NO_NUMBER.format(function=function)
     sentence = refused(forks, root, "finetune", patch=patch)
     assert words in sentence and "lower finetune.learning_rate" in sentence
     assert not (root / "models/adapter").exists()

@@ -123,7 +123,7 @@ class Watch(TrainerCallback):
     def on_step_end(self, args, state, control, **_):
         if self.interrupted or time.monotonic() - self.saved > self.seconds:
             control.should_save = True
-        # What was not logged before a checkpoint is not in the loss of the run that goes on from it.
+        # A loss not logged before a checkpoint is lost to the run that goes on from it.
         control.should_log |= control.should_save
 
     def on_evaluate(self, args, state, control, **_):
