@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test test-xla lint report preset clean-venv
+.PHONY: repro test lint preset report bench test-xla clean-venv
 
 # With a remote, what a colleague has pushed is downloaded instead of made again.
 REMOTE = $(shell grep -hs '^ *remote *=' .dvc/config .dvc/config.local)
@@ -23,6 +23,13 @@ preset: .venv/runtime ## NAME=…: a file of presets/ written over params.yaml
 
 report: .venv/dev ## pictures of the metrics, for README and pull requests; a page to open
 	python -m tools.report
+
+bench: .venv/dev ## after `make repro`; benchmarks/README.md says what each measures
+	python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r benchmarks/requirements.txt
+	python -m benchmarks.training
+	python -m benchmarks.generation
+	python -m benchmarks.data_scale
+	python -m benchmarks.gpu_qlora --tiny
 
 # In an environment of its own: torch_xla needs an older torch, and gigabytes with it.
 test-xla: .venv-xla/installed

@@ -10,7 +10,7 @@ validation loss. Prints a Markdown table.
 
 import argparse
 import json
-import platform
+import os
 import resource
 import subprocess
 import sys
@@ -19,6 +19,9 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.data_scale import processor
+
+VALIDATION = 40  # dialogues
 SIDES = {
     "ours": "one row a dialogue, all its references in it",
     "trl-defaults": "SFTTrainer, defaults",
@@ -28,7 +31,7 @@ SIDES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser("python -m benchmarks.training")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training")
     parser.add_argument("--dialogues", type=int, default=24)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--side", choices=SIDES, help="only this one, printed as JSON")
@@ -49,9 +52,7 @@ def main() -> None:
 def print_table(results: dict) -> None:
     ours = results["ours"]["references_per_second"]
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "trl"))
-    print(
-        f"{platform.processor() or platform.machine()}, {versions}, {time.strftime('%Y-%m-%d')}\n"
-    )
+    print(f"{processor()}, {os.cpu_count()} cores; {versions}; {time.strftime('%Y-%m-%d')}\n")
     print("| side | references/s | ours is faster | validation loss | peak memory, GB |")
     print("|---|---:|---:|---:|---:|")
     for side, result in results.items():
@@ -77,18 +78,19 @@ def measure(side: str, dialogues: int, epochs: int) -> dict:
     set_seed(knobs.seed)
     hardware = choose_hardware(knobs.precision if side != "trl-defaults" else "fp32")
     tokenizer = load_tokenizer(BASE)
-    limits = (params.format_prompts.max_prompt_tokens, knobs.max_summary_tokens)
+    limits = (params.format_prompts, knobs.max_summary_tokens)
     model = add_lora(knobs, hardware)
     rows = pl.read_parquet("data/prompts/train.parquet").head(dialogues).to_dicts()
     references = sum(len(row["references"]) for row in rows)
     train = train_ours if side == "ours" else train_trl
-    prepared = train(side, params, model, tokenizer, rows, epochs, hardware, limits)
+    trainer = train(side, params, model, tokenizer, rows, epochs, hardware, limits)
     started = time.monotonic()
-    prepared.train()
+    trainer.train()
     seconds = time.monotonic() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     model.eval()
-    validation = tokenize_split("validation", tokenizer, *limits).select(range(10))
+    validation = tokenize_split("validation", tokenizer, *limits)
+    validation = validation.select(range(min(VALIDATION, len(validation))))
     dtype = hardware.dtype
     with torch.no_grad(), torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
         loss = validation_loss(model, tokenizer, validation)
@@ -136,7 +138,7 @@ def train_trl(side, params, model, tokenizer, rows, epochs, hardware, limits):
     from stages.common.prompts import tokenize_prompt
 
     def cut(text: str) -> str:
-        return tokenizer.decode(tokenize_prompt(tokenizer, text, limits[0]))
+        return tokenizer.decode(tokenize_prompt(tokenizer, text, params.format_prompts))
 
     pairs = [
         {"prompt": cut(row["prompt"]), "completion": " " + reference}
