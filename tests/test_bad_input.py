@@ -78,12 +78,13 @@ def test_files_that_hold_no_table(tmp_path, monkeypatch, capsys, name, content, 
     assert not Path("data/raw").exists()
 
 
+WHOLE = {split: {"a": '{"x": {"log": []}}'} for split in ("train", "val", "test")}
 SHARDS = [
     ({}, "no shards of train"),
     ({"train": {}, "val": {}, "test": {}}, "in/train holds no .json shard"),
-    ({"train": {"a": "[]"}}, "in/train/a.json is not a shard: expected a dict of dialogues"),
-    ({"train": {"a": '{"x": []}'}}, "in/train/a.json is not a shard"),
-    ({"train": {"a": '{"x": {'}}, "in/train/a.json is not valid JSON"),
+    (WHOLE | {"train": {"a": "[]"}}, "in/train/a.json is not a shard: expected a dict of dialogues"),
+    (WHOLE | {"train": {"a": '{"x": []}'}}, "in/train/a.json is not a shard"),
+    (WHOLE | {"train": {"a": '{"x": {'}}, "in/train/a.json is not valid JSON"),
     ({"train": {"a": '{"x": {"log": []}}'}}, "no shards of validation"),
 ]
 

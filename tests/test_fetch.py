@@ -143,7 +143,7 @@ def test_write_that_breaks_off_leaves_the_old_data(tmp_path, monkeypatch):
             super().__init__(path, schema)
 
     monkeypatch.setattr(pq, "ParquetWriter", DiskFull)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(UserError, match="No space"):
         fetched(tmp_path, monkeypatch, "a.json", json.dumps(ROWS))
     assert [path.name for path in Path("data/raw").iterdir()] == ["old"]
     assert not leftovers()

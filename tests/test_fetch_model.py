@@ -57,7 +57,7 @@ def test_copy_that_breaks_off_leaves_the_old_model(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shutil, "copyfile", disk_full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(UserError, match="No space"):
         fetch_model(params.fetch.model)
     assert [path.name for path in Path("models/base").iterdir()] == ["old"]
     assert not leftovers()

@@ -15,8 +15,8 @@ from hub_server import TOKEN, Hub, Repository
 
 from stages import clean, fetch, format_prompts
 
-CHAT = "Ann: where is my parcel no {n}?\nBob: it comes today"
-SPOKEN = "#Person1#: where is my parcel no {n}?\n#Person2#: it comes today"
+CHAT = "Ann: where is my bus {n}?\nBob: it comes today"
+SPOKEN = "#Person1#: where is my bus {n}?\n#Person2#: it comes today"
 
 
 def parquet(rows: list[dict]) -> bytes:
@@ -38,7 +38,7 @@ def shard(rows: list[dict]) -> bytes:
 
 
 def turns(n: int) -> list[dict]:
-    said = [("user", f"where is my parcel no {n}?"), ("agent", "it comes today")]
+    said = [("user", f"where is my bus {n}?"), ("agent", "it comes today")]
     return [{"role": role, "content": text} for role, text in said]
 
 
@@ -51,7 +51,7 @@ LAYOUTS = {
         lambda n: (
             studio(
                 f"d{n}",
-                [{"user utterance": f"parcel no {n}?", "system response": "ok"}],
+                [{"user utterance": f"bus {n}?", "system response": "ok"}],
                 [["Late."]],
             )
             | {"original dialog info": {"summaries": {"abstractive_summaries": [["Late."]]}}}
@@ -71,13 +71,13 @@ LAYOUTS = {
         "3.0.0/{split}-00000-of-00001.parquet",
         "validation",
         parquet,
-        lambda n: {"article": f"Parcel no {n} was late.", "highlights": "Late.", "id": f"d{n}"},
+        lambda n: {"article": f"Bus {n} was late.", "highlights": "Late.", "id": f"d{n}"},
     ),
     "arxiv": (
         "document/{split}-00000-of-00001.parquet",
         "validation",
         parquet,
-        lambda n: {"article": f"we study parcel no {n} .", "abstract": "late ."},
+        lambda n: {"article": f"we study bus {n} .", "abstract": "late ."},
     ),
     "samsum": (
         "{split}.csv",
@@ -120,7 +120,8 @@ def through_the_stages(monkeypatch, params, files: dict[str, bytes]) -> None:
 
 def preset_params(tmp_path, monkeypatch, name: str):
     preset = yaml.safe_load((ROOT / f"presets/{name}.yaml").read_text("utf-8"))
-    return project(tmp_path, monkeypatch, leaves(preset))
+    # The rows made here are all alike.
+    return project(tmp_path, monkeypatch, leaves(preset) | {"clean.near_duplicates": None})
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -141,7 +142,7 @@ def test_dataset_of_a_preset(tmp_path, monkeypatch, name):
         prompts = read_rows(f"data/prompts/{split}.parquet")
         assert len(prompts) == 3 - start
         for n, prompt in enumerate(prompts):
-            assert f"arcel no {100 * start + n}" in prompt["prompt"]
+            assert f"us {100 * start + n}" in prompt["prompt"]
             assert [text.lower().strip(" .") for text in prompt["references"]] == ["late"]
     if name in ("samsum", "dialogsum"):
         assert prompts[0]["prompt"].count("\n") == 2  # a turn a line, and the answer's
