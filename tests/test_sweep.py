@@ -141,7 +141,7 @@ def test_a_search_goes_on_after_an_interrupt_and_a_kill(recorded):
     ]
 
     # The winner is taken as the sweep says, after which it has no trial left to run.
-    assert "dvc exp apply search-1 && dvc repro" in done.stdout
+    assert "dvc exp apply search-1; dvc repro" in done.stdout
     recorded.dvc("exp", "apply", "search-1")
     again = recorded.python("-m", "tools.sweep").stdout
     assert "2 of 2 trials done" in again and "search-4" not in again
