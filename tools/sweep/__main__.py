@@ -68,7 +68,7 @@ def main() -> None:
     name = f"{sweep.name}-{best.number}"
     again = " ".join(["python -m tools.sweep", *sys.argv[1:]])
     print(f"sweep: {name} is best, with validation loss {best.value:.4f}. To take it:")
-    print(f"  dvc exp apply {name} ; dvc repro    # its adapter, then summaries and scores")
+    print(f"  dvc exp apply {name}; dvc repro    # its adapter, then summaries and scores")
     print(f"  {again}    # no trial: writes {TABLE} again, for apply has put it back")
 
 
