@@ -183,10 +183,13 @@ def pipeline(folder, tokenizer, knobs, hardware) -> Texts:
         device=hardware.device,
         batch_size=16,
     )
-    options = {"max_new_tokens": knobs.max_new_tokens, "return_full_text": False}
+    # It samples unless told otherwise.
+    options = {"max_new_tokens": knobs.max_new_tokens, "do_sample": False}
 
     def generate(encoded):
-        answers = pipe([tokenizer.decode(ids) for ids in encoded], **options)
+        answers = pipe(
+            [tokenizer.decode(ids) for ids in encoded], return_full_text=False, **options
+        )
         return [answer[0]["generated_text"] for answer in answers]
 
     return generate

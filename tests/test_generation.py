@@ -1,9 +1,12 @@
 """Batches change nothing but the speed."""
 
+import re
+
 import pytest
 import torch
 from transformers import AutoTokenizer
 
+from benchmarks.generation import measure, print_table
 from stages.common.generation import batches, generate_batch, summarize
 from stages.common.models import choose_hardware, load_base, load_tokenizer
 from stages.common.params import Generate
@@ -104,3 +107,12 @@ def test_prompts_are_read_once(loaded, beams):
         generate_batch(model, tokenizer, [[70, 71, 72, 73]] * 3, knobs(num_beams=beams))
     assert read[0] == 3 * 3  # all but the last token, of every prompt, not of every beam
     assert set(read[1:]) == {3 * beams}
+
+
+def test_benchmark_compares_equal_summaries(prepared, monkeypatch, capsys):
+    monkeypatch.chdir(prepared.root)
+    results = {side: measure(side, "llama", 4, "fp32") for side in ("loop", "ours")}
+    print_table(results, 4)
+    shares = re.findall(r"\| (\d+ %) \|", capsys.readouterr().out)
+    assert shares == ["100 %"] * 2
+    assert len(set(results["loop"]["summaries"])) > 1
