@@ -111,8 +111,8 @@ def test_prompts_are_read_once(loaded, beams):
 
 def test_benchmark_compares_equal_summaries(prepared, monkeypatch, capsys):
     monkeypatch.chdir(prepared.root)
-    results = {side: measure(side, "llama", 4, "fp32") for side in ("loop", "ours")}
+    results = {side: measure(side, "llama", 4, "fp32") for side in ("loop", "ours", "pipeline")}
     print_table(results, 4)
     shares = re.findall(r"\| (\d+ %) \|", capsys.readouterr().out)
-    assert shares == ["100 %"] * 2
+    assert shares == ["100 %"] * 3
     assert len(set(results["loop"]["summaries"])) > 1
