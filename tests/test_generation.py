@@ -1,12 +1,16 @@
 """Batches change nothing but the speed."""
 
+import re
+
 import pytest
 import torch
 from transformers import AutoTokenizer
 
-from stages.common.generation import batches, summarize
+from benchmarks.generation import measure, print_table
+from stages.common.generation import batches, generate_batch, summarize
 from stages.common.models import choose_hardware, load_base, load_tokenizer
 from stages.common.params import Generate
+from stages.common.prompts import tokenize_prompt
 from tests.conftest import prompting, tiny_params
 
 PROMPTS = ["Input: a\nResponse:", f"Input: {'long ' * 40}\nResponse:", "Input: mid mid\nResponse:"]
@@ -69,3 +73,46 @@ def test_model_of_pickles_is_refused(tiny_llama, tmp_path):
     torch.save({}, folder / "pytorch_model.bin")
     with pytest.raises(UserError, match="holds no model that loads"):
         load_base(folder, "none", choose_hardware("fp32"))
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+def test_summaries_are_those_of_the_plain_loop(loaded, beams):
+    model, tokenizer = loaded
+    params = knobs(num_beams=beams, batch_size=3, max_new_tokens=12)
+    made = summarize(model, tokenizer, PROMPTS, prompting(), params, progress=False)
+    for prompt, summary in zip(PROMPTS, made, strict=True):
+        ids = torch.tensor([tokenize_prompt(tokenizer, prompt, prompting())])
+        output = model.generate(
+            ids, max_new_tokens=12, num_beams=beams, early_stopping=beams > 1, do_sample=False
+        )
+        text = tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True)
+        assert summary == " ".join(text.split())
+    assert any(made)
+
+
+def test_a_prompt_of_one_token_is_summarised_like_its_neighbours(loaded):
+    model, tokenizer = loaded
+    alone = generate_batch(model, tokenizer, [[70]], knobs())
+    assert alone == generate_batch(model, tokenizer, [[70], [71, 72, 73]], knobs())[:1]
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+def test_prompts_are_read_once(loaded, beams):
+    model, tokenizer = loaded
+    read = []  # tokens of each forward pass
+    hook = model.get_decoder().register_forward_pre_hook(
+        lambda _module, _args, given: read.append(given["input_ids"].numel()), with_kwargs=True
+    )
+    with hook:
+        generate_batch(model, tokenizer, [[70, 71, 72, 73]] * 3, knobs(num_beams=beams))
+    assert read[0] == 3 * 3  # all but the last token, of every prompt, not of every beam
+    assert set(read[1:]) == {3 * beams}
+
+
+def test_benchmark_compares_equal_summaries(prepared, monkeypatch, capsys):
+    monkeypatch.chdir(prepared.root)
+    results = {side: measure(side, "llama", 4, "fp32") for side in ("loop", "ours", "pipeline")}
+    print_table(results, 4)
+    shares = re.findall(r"\| (\d+ %) \|", capsys.readouterr().out)
+    assert shares == ["100 %"] * 3
+    assert len(set(results["loop"]["summaries"])) > 1

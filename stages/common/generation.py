@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from tqdm import tqdm
-from transformers import set_seed
+from transformers import Cache, DynamicCache, StaticCache, set_seed
 
 from stages.common.cli import UserError, out_of_memory
 from stages.common.files import writing
@@ -100,15 +100,19 @@ def batches(encoded: list[list[int]], size: int) -> Iterator[list[int]]:
 @torch.no_grad()  # inference mode is refused on XLA
 def generate_batch(model, tokenizer, encoded: list[list[int]], params: Generate) -> list[str]:
     """Summaries of one batch of token id lists, padded on the left."""
-    width = max(map(len, encoded))
+    width = max(2, *map(len, encoded))
     pad = [width - len(ids) for ids in encoded]
     input_ids = [[tokenizer.pad_token_id] * n + ids for n, ids in zip(pad, encoded, strict=True)]
     mask = [[0] * n + [1] * (width - n) for n in pad]
     sampling = {"temperature": params.temperature, "top_p": params.top_p, "top_k": 0}
     beams = {"length_penalty": params.length_penalty, "early_stopping": True}
+    input_ids = torch.tensor(input_ids, device=model.device)
+    mask = torch.tensor(mask, device=model.device)
     output = model.generate(
-        input_ids=torch.tensor(input_ids, device=model.device),
-        attention_mask=torch.tensor(mask, device=model.device),
+        input_ids=input_ids,
+        attention_mask=mask,
+        past_key_values=read(model, input_ids[:, :-1], mask[:, :-1], params),
+        disable_compile=True,
         max_new_tokens=params.max_new_tokens,
         min_new_tokens=params.min_new_tokens or None,
         num_beams=params.num_beams,
@@ -122,3 +126,29 @@ def generate_batch(model, tokenizer, encoded: list[list[int]], params: Generate)
     )
     texts = tokenizer.batch_decode(output[:, width:], skip_special_tokens=True)
     return [" ".join(text.split()) for text in texts]
+
+
+def read(model, input_ids: torch.Tensor, mask: torch.Tensor, params: Generate) -> Cache:
+    """A cache that holds the prompts (batch × tokens), each read once and repeated for its beams.
+
+    On a CPU it has its final length from the start: its kernels are made anew for every length.
+    """
+    config = model.config.get_text_config(decoder=True)
+    if model.device.type == "cpu":
+        length = input_ids.shape[1] + 1 + params.max_new_tokens
+        cache = StaticCache(config=config, max_cache_len=length)
+    else:
+        cache = DynamicCache(config=config)
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    # Without the output layer, which `generate` needs from the last token on.
+    model.get_decoder()(
+        input_ids=input_ids,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+    )
+    if params.num_beams > 1:
+        rows = torch.arange(len(input_ids), device=model.device)
+        cache.reorder_cache(rows.repeat_interleave(params.num_beams))
+    return cache
