@@ -6,9 +6,8 @@ Run it where `make repro` has made `data/prompts`, `models/base` and `models/ada
 model summarises the first validation dialogues, greedily but for the row that says otherwise, and
 every side does so in a process of its own; loading and a first summary are not timed. CTranslate2
 is measured if it is installed (`benchmarks/requirements.txt`), in the types that it supports on
-this CPU. llama.cpp is left out: its Python binding is built from source for longer than all of this
-takes. Prints a Markdown table; CPU seconds, unlike rates, change little where other jobs run, with
-OMP_NUM_THREADS=1.
+this CPU. llama.cpp is left out: its Python binding has to be built from source. Prints a Markdown
+table; CPU seconds, unlike rates, change little where other jobs run, with OMP_NUM_THREADS=1.
 """
 
 import argparse

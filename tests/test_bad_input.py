@@ -82,7 +82,10 @@ WHOLE = {split: {"a": '{"x": {"log": []}}'} for split in ("train", "val", "test"
 SHARDS = [
     ({}, "no shards of train"),
     ({"train": {}, "val": {}, "test": {}}, "in/train holds no .json shard"),
-    (WHOLE | {"train": {"a": "[]"}}, "in/train/a.json is not a shard: expected a dict of dialogues"),
+    (
+        WHOLE | {"train": {"a": "[]"}},
+        "in/train/a.json is not a shard: expected a dict of dialogues",
+    ),
     (WHOLE | {"train": {"a": '{"x": []}'}}, "in/train/a.json is not a shard"),
     (WHOLE | {"train": {"a": '{"x": {'}}, "in/train/a.json is not valid JSON"),
     ({"train": {"a": '{"x": {"log": []}}'}}, "no shards of validation"),
