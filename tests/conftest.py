@@ -105,7 +105,10 @@ class Project:
 
     def __init__(self, root: Path):
         self.root = root
-        self.environment = os.environ | {
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return os.environ | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "GIT_AUTHOR_NAME": "t",
             "GIT_AUTHOR_EMAIL": "t@example.com",
