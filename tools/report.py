@@ -126,6 +126,10 @@ def draw() -> None:
         for name, made in lengths.items():
             axes.plot(wanted, made, "o", alpha=0.6, label=name)
         axes.axline((wanted[0], wanted[0]), slope=1, color="grey", linewidth=0.8, label="as long")
+    if trials := read_trials(METRICS / "sweep.csv"):
+        with picture("sweep", "Sweep: validation loss", "trial") as axes:
+            axes.plot(trials["trial"], trials["validation_loss"], "o", label="trial")
+            axes.plot(trials["trial"], trials["best"], "-", label="best so far")
 
 
 @contextmanager
@@ -151,6 +155,17 @@ def read_columns(path: Path) -> dict[str, list[float]]:
     with open(need(path, "run `make repro` first"), encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {name: [float(row[name]) for row in rows] for name in rows[0]}
+
+
+def read_trials(path: Path) -> dict[str, list[float]]:
+    """Number, loss and best loss so far of a sweep's trials; empty where there was no sweep."""
+    if not path.exists():
+        return {}
+    with open(path, encoding="utf-8") as file:
+        # A trial that failed before its first evaluation has no loss.
+        rows = [row for row in csv.DictReader(file) if row["validation_loss"] and row["best"]]
+    names = ("trial", "validation_loss", "best")
+    return {name: [float(row[name]) for row in rows] for name in names} if rows else {}
 
 
 if __name__ == "__main__":
