@@ -69,7 +69,8 @@ class Forks:
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
-        moments = int(count.read_text()) if count.exists() else 0
+        # A kill at a time may come while this very number is being written.
+        moments = int(count.read_text() or 0) if count.exists() else 0
         return Ended(said=self.log.read_text(), moments=moments, **answer)
 
     def close(self) -> None:
