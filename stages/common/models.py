@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging
 
+from stages.common.attention import PRODUCTS
 from stages.common.cli import UserError, out_of_memory
 from stages.common.files import need
 from stages.common.params import Finetune
@@ -129,6 +130,10 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware):
         if out_of_memory(error):
             raise
         raise UserError(f"{folder} holds no model that loads: {_first(error)}") from None
+    if (hardware.device, hardware.dtype) == ("cpu", torch.bfloat16):
+        # Other than sdpa: the model has an attention of its own.
+        if model.config._attn_implementation == "sdpa":
+            model.set_attn_implementation(PRODUCTS)
     return model.to("xla") if xla else model
 
 

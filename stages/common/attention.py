@@ -1,0 +1,49 @@
+"""Attention as plain matrix products, for bf16 on a CPU.
+
+There, at the lengths of conversations, PyTorch's fused kernel takes two to ten times as long
+(`benchmarks/README.md`). It never holds a matrix of length × length, and so remains for long rows.
+"""
+
+import torch
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+PRODUCTS = "products"
+LONGEST = 2048  # tokens
+SCORES = 2**20  # scores at a time, so that they stay in the CPU's cache
+
+
+def products(
+    module, query, key, value, attention_mask, scaling=None, dropout=0.0, **others
+) -> tuple[torch.Tensor, None]:
+    """The attention of `query` (rows, heads, length, size) to `key` and `value` (rows, key heads,
+    keys, size), as a function that `transformers` takes.
+
+    `attention_mask` (rows, 1, length, keys) is True where a query may look. Returns (rows, length,
+    heads, size), and None for the weights.
+    """
+    (rows, heads, length, size), keys = query.shape, key.shape[2]
+    if attention_mask is None or keys > LONGEST:
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **others
+        )
+    outputs, most = [], max(1, SCORES // (heads * length * keys))
+    attention_mask = attention_mask.expand(rows, -1, -1, -1)
+    with torch.autocast("cpu", enabled=False):  # its softmax would be copied to fp32
+        query = query * (size**-0.5 if scaling is None else scaling)
+        parts = [tensor.split(most) for tensor in (query, key, value, attention_mask)]
+        for q, k, v, mask in zip(*parts, strict=True):
+            # Heads that share a key are multiplied with it as one longer matrix.
+            k, v = k.flatten(0, 1), v.flatten(0, 1)
+            scores = (q.reshape(len(k), -1, size) @ k.mT).view(len(q), heads, length, keys)
+            hidden = torch.zeros_like(mask, dtype=q.dtype).masked_fill(
+                ~mask, torch.finfo(q.dtype).min
+            )
+            weights = torch.dropout((scores + hidden).softmax(-1), dropout, module.training)
+            outputs.append((weights.view(len(k), -1, keys) @ v).view(q.shape))
+        return torch.cat(outputs).transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(PRODUCTS, products)
+AttentionMaskInterface.register(PRODUCTS, sdpa_mask)
