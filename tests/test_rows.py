@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
+from stages.common.attention import PRODUCTS
 from stages.common.prompts import tokenize_prompt, tokenize_summary
 from stages.common.rows import IGNORED, Collator, build_row, pack
 from tests.conftest import prompting
@@ -14,7 +15,7 @@ PROMPTS = [list(range(10, 40)), list(range(50, 71))]
 SUMMARIES = [[[70, 71, 72, 1], [80, 81, 1], [90, 91, 92, 93, 94, 1]], [[60, 61, 1]]]
 
 
-@pytest.fixture(params=["none", "nf4"], scope="module")
+@pytest.fixture(params=["none", "nf4", PRODUCTS], scope="module")
 def model(request, tiny_llama):
     config = None
     if request.param == "nf4":
@@ -22,6 +23,8 @@ def model(request, tiny_llama):
     model = AutoModelForCausalLM.from_pretrained(
         tiny_llama, dtype=torch.float32, quantization_config=config, device_map="cpu"
     )
+    if request.param == PRODUCTS:
+        model.set_attn_implementation(PRODUCTS)
     return model.eval()
 
 

@@ -130,10 +130,10 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware):
         if out_of_memory(error):
             raise
         raise UserError(f"{folder} holds no model that loads: {_first(error)}") from None
-    if (hardware.device, hardware.dtype) == ("cpu", torch.bfloat16):
-        # Other than sdpa: the model has an attention of its own.
-        if model.config._attn_implementation == "sdpa":
-            model.set_attn_implementation(PRODUCTS)
+    # Not sdpa by default: a model with an attention of its own.
+    fused = model.config._attn_implementation == "sdpa"
+    if fused and (hardware.device, hardware.dtype) == ("cpu", torch.bfloat16):
+        model.set_attn_implementation(PRODUCTS)
     return model.to("xla") if xla else model
 
 
