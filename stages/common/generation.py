@@ -135,24 +135,26 @@ def generate_batch(model, tokenizer, encoded: list[list[int]], params: Generate)
 def read(model, input_ids: torch.Tensor, mask: torch.Tensor, params: Generate) -> Cache:
     """A cache that holds the prompts (batch × tokens), each read once and repeated for its beams.
 
-    On a CPU it has its final length from the start: its kernels are made anew for every length.
+    A CPU reads a few at a time, so that what a layer hands to the next stays in its cache, and has
+    the final length from the start, for its kernels are made anew for every length.
     """
-    config = model.config.get_text_config(decoder=True)
-    if model.device.type == "cpu":
-        length = input_ids.shape[1] + 1 + params.max_new_tokens
-        cache = StaticCache(config=config, max_cache_len=length)
-    else:
-        cache = DynamicCache(config=config)
+    config, cpu = model.config.get_text_config(decoder=True), model.device.type == "cpu"
+    length = input_ids.shape[1] + 1 + params.max_new_tokens
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    # Without the output layer, which `generate` needs from the last token on.
-    model.get_decoder()(
-        input_ids=input_ids,
-        attention_mask=mask,
-        position_ids=positions,
-        past_key_values=cache,
-        use_cache=True,
-    )
-    if params.num_beams > 1:
-        rows = torch.arange(len(input_ids), device=model.device)
-        cache.reorder_cache(rows.repeat_interleave(params.num_beams))
+    parts = []
+    for rows in torch.arange(len(input_ids), device=model.device).split(8 if cpu else len(mask)):
+        parts.append(StaticCache(config, length) if cpu else DynamicCache(config=config))
+        # Without the output layer, which `generate` needs from the last token on.
+        model.get_decoder()(
+            input_ids=input_ids[rows],
+            attention_mask=mask[rows],
+            position_ids=positions[rows],
+            past_key_values=parts[-1],
+            use_cache=True,
+        )
+    cache = parts[0]
+    for layer, *others in zip(*(part.layers for part in parts), strict=True):
+        for name in ("keys", "values"):
+            whole = torch.cat([getattr(part, name) for part in (layer, *others)])
+            setattr(layer, name, whole.repeat_interleave(params.num_beams, dim=0))
     return cache
