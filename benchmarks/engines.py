@@ -15,6 +15,12 @@ from stages.common.models import load_base
 Texts = Callable[[list[list[int]]], list[str]]
 
 
+def greedy(knobs) -> dict:
+    """What transformers must be told, or the model's own generation config has its way."""
+    keys = ("max_new_tokens", "do_sample", "num_beams", "no_repeat_ngram_size")
+    return {key: getattr(knobs, key) for key in (*keys, "repetition_penalty")}
+
+
 def ours(folder, tokenizer, knobs, hardware, prompting, prompts) -> Texts:
     from stages.common.generation import summarize
 
@@ -29,7 +35,7 @@ def ours(folder, tokenizer, knobs, hardware, prompting, prompts) -> Texts:
 
 def loop(folder, tokenizer, knobs, hardware) -> Texts:
     model = load_base(folder, "none", hardware)
-    options = {"max_new_tokens": knobs.max_new_tokens, "pad_token_id": tokenizer.pad_token_id}
+    options = greedy(knobs) | {"pad_token_id": tokenizer.pad_token_id}
 
     def generate(encoded):
         texts = []
@@ -52,8 +58,7 @@ def pipeline(folder, tokenizer, knobs, hardware) -> Texts:
         device=hardware.device,
         batch_size=16,
     )
-    # It samples unless told otherwise.
-    options = {"max_new_tokens": knobs.max_new_tokens, "do_sample": False}
+    options = greedy(knobs)
 
     def generate(encoded):
         answers = pipe(

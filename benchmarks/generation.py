@@ -35,12 +35,22 @@ SIDES = {
     "llama.cpp-q8_0": "llama.cpp, Q8_0",
     "llama.cpp-q8_0-alone": "llama.cpp, Q8_0, one at a time",
 }
-# The fastest of TODO
-CTRANSLATE2_BATCH = 16
-LLAMA_CPP_SLOTS = 16
+BATCH = 16  # prompts that CTranslate2 and llama.cpp have in hand at a time
+# Whatever params.yaml says: what every engine can do.
+GREEDY = {
+    "do_sample": False,
+    "num_beams": 1,
+    "min_new_tokens": 0,
+    "no_repeat_ngram_size": 0,
+    "repetition_penalty": 1.0,
+}
 # Modules, and the packages that they come in.
-PACKAGES = {name: name for name in ("torch", "transformers", "ctranslate2")}
-PACKAGES["llama_cpp"] = "llama-cpp-python"
+PACKAGES = {
+    "torch": "torch",
+    "transformers": "transformers",
+    "ctranslate2": "ctranslate2",
+    "llama_cpp": "llama-cpp-python",
+}
 
 
 def main() -> None:
@@ -89,11 +99,11 @@ def not_measured(side: str) -> str | None:
 
 
 def print_table(results: dict, dialogues: int) -> None:
-    names = [name for name in PACKAGES if find_spec(name)]
+    versions = [f"{name} {version(name)}" for module, name in PACKAGES.items() if find_spec(module)]
     first = next(iter(results.values()))
     print(
         f"{platform.processor() or platform.machine()}, {first['hardware']}, {first['threads']} of"
-        f" {os.cpu_count()} cores, {', '.join(f'{name} {version(PACKAGES[name])}' for name in names)},"
+        f" {os.cpu_count()} cores, {', '.join(versions)},"
         f" {time.strftime('%Y-%m-%d')}; {dialogues} dialogues\n"
     )
     loop = results.get("loop")
@@ -121,7 +131,7 @@ def measure(side: str, folder: str, dialogues: int, precision: str) -> dict:
     from stages.common.prompts import tokenize_prompt
 
     params, hardware = load(), choose_hardware(precision)
-    knobs = params.generate.model_copy(update={"do_sample": False, "num_beams": 1})
+    knobs = params.generate.model_copy(update=GREEDY)
     tokenizer = load_tokenizer(folder, params.format_prompts.chat_template)
     prompts = pl.read_parquet("data/prompts/validation.parquet")["prompt"].head(dialogues)
     # All sides see the same tokens: a conversation that is too long is cut once, here.
@@ -131,10 +141,10 @@ def measure(side: str, folder: str, dialogues: int, precision: str) -> dict:
         knobs = knobs.model_copy(update={"num_beams": 4 if kind == "beams" else 1})
         generate = engines.ours(folder, tokenizer, knobs, hardware, params.format_prompts, prompts)
     elif engine == "ctranslate2":
-        generate = engines.ctranslate2(folder, tokenizer, knobs, kind, CTRANSLATE2_BATCH)
+        generate = engines.ctranslate2(folder, tokenizer, knobs, kind, BATCH)
     elif engine == "llama.cpp":
         kind, _, alone = kind.partition("-")
-        slots, room = 1 if alone else LLAMA_CPP_SLOTS, params.format_prompts.max_prompt_tokens
+        slots, room = 1 if alone else BATCH, params.format_prompts.max_prompt_tokens
         generate = engines.llama_cpp(folder, tokenizer, knobs, kind, slots, room)
     else:
         generate = getattr(engines, engine)(folder, tokenizer, knobs, hardware)
