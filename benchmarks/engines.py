@@ -112,6 +112,8 @@ def llama_cpp(folder, tokenizer, knobs, kind: str, slots: int, max_prompt_tokens
     options.kv_unified = False  # or each would go through all the others' keys
     options.n_threads = options.n_threads_batch = torch.get_num_threads()
     context = lib.llama_init_from_model(model, options)
+    if not context:
+        raise RuntimeError(f"llama.cpp does not load {file}")
     memory = lib.llama_get_memory(context)
     batch = lib.llama_batch_init(options.n_batch, 0, 1)
     vocabulary = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(model))

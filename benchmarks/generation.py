@@ -5,9 +5,10 @@
 Run it where `make repro` has made `data/prompts`, `models/base` and `models/adapter`. The merged
 model summarises the first validation dialogues, greedily but for the row that says otherwise, and
 every side does so in a process of its own; loading and a first summary are not timed. CTranslate2
-and llama.cpp are measured if they are installed (`benchmarks/requirements.txt`), CTranslate2 in
-the types that it supports on this CPU. Prints a Markdown table; CPU seconds, unlike rates, change
-little where other jobs run, with OMP_NUM_THREADS=1.
+and llama.cpp (whose binding pip compiles, for some minutes) are measured if they are installed, see
+`benchmarks/requirements.txt`, CTranslate2 in the types that it supports on this CPU. Prints a
+Markdown table; CPU seconds, unlike rates, change little where other jobs run, with
+OMP_NUM_THREADS=1. Peak memory includes torch, which every process loads.
 """
 
 import argparse

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 from gguf import GGMLQuantizationType
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from benchmarks.generation import measure, not_measured, print_table
 from benchmarks.gguf_model import write_gguf
@@ -126,6 +126,8 @@ def test_model_for_llama_cpp_is_the_same_model(tiny_llama, tmp_path):
     write_gguf(tiny_llama, tmp_path / "tiny.gguf", GGMLQuantizationType.F32)
     base = AutoModelForCausalLM.from_pretrained(tiny_llama)
     # transformers' own reader takes the file as llama.cpp does.
-    model = AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file="tiny.gguf")
+    model = AutoModelForCausalLM.from_pretrained(
+        tmp_path, gguf_file="tiny.gguf", quantization_config=GgufConfig(dequantize=True)
+    )
     ids = torch.tensor([[70, 71, 72, 73]])
     assert torch.allclose(model(ids).logits, base(ids).logits, atol=1e-5)
