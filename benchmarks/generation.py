@@ -5,9 +5,9 @@
 Run it where `make repro` has made `data/prompts`, `models/base` and `models/adapter`. The merged
 model summarises the first validation dialogues, greedily but for the row that says otherwise, and
 every side does so in a process of its own; loading and a first summary are not timed. CTranslate2
-is measured if it is installed (`benchmarks/requirements.txt`), in the types that it supports on
-this CPU. llama.cpp is left out: its Python binding has to be built from source. Prints a Markdown
-table; CPU seconds, unlike rates, change little where other jobs run, with OMP_NUM_THREADS=1.
+is measured in the types that it supports on this CPU, llama.cpp where `llama-cpp-python==0.3.36` is
+installed, which pip compiles for some minutes. Prints a Markdown table; CPU seconds, unlike rates, change little where other jobs run, with
+OMP_NUM_THREADS=1. Peak memory includes torch, which every process loads.
 """
 
 import argparse
@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
 
@@ -31,6 +30,27 @@ SIDES = {
     "ctranslate2-bfloat16": "CTranslate2, bf16",
     "ctranslate2-float32": "CTranslate2, fp32",
     "ctranslate2-int8": "CTranslate2, int8",
+    "llama.cpp-f32": "llama.cpp, fp32",
+    "llama.cpp-bf16": "llama.cpp, bf16",
+    "llama.cpp-q8_0": "llama.cpp, Q8_0",
+    "llama.cpp-q8_0-alone": "llama.cpp, Q8_0, one at a time",
+}
+BATCH = 16  # prompts that CTranslate2 and llama.cpp have in hand at a time
+# Whatever params.yaml says: what every engine can do.
+GREEDY = {
+    "do_sample": False,
+    "num_beams": 1,
+    "consensus": False,
+    "min_new_tokens": 0,
+    "no_repeat_ngram_size": 0,
+    "repetition_penalty": 1.0,
+}
+# Modules, and the packages that they come in.
+PACKAGES = {
+    "torch": "torch",
+    "transformers": "transformers",
+    "ctranslate2": "ctranslate2",
+    "llama_cpp": "llama-cpp-python",
 }
 
 
@@ -68,10 +88,11 @@ def python(*arguments: str) -> str:
 def not_measured(side: str) -> str | None:
     """Why an engine cannot be measured here, if so."""
     engine, _, kind = side.partition("-")
-    if engine != "ctranslate2":
-        return None
-    if not find_spec("ctranslate2"):
+    module = {"ctranslate2": "ctranslate2", "llama.cpp": "llama_cpp"}.get(engine)
+    if module and not find_spec(module):
         return "not installed"
+    if module != "ctranslate2":
+        return None
     from ctranslate2 import get_supported_compute_types
 
     supported = kind in get_supported_compute_types("cpu")
@@ -79,11 +100,11 @@ def not_measured(side: str) -> str | None:
 
 
 def print_table(results: dict, dialogues: int) -> None:
-    names = [name for name in ("torch", "transformers", "ctranslate2") if find_spec(name)]
+    versions = [f"{name} {version(name)}" for module, name in PACKAGES.items() if find_spec(module)]
     first = next(iter(results.values()))
     print(
         f"{platform.processor() or platform.machine()}, {first['hardware']}, {first['threads']} of"
-        f" {os.cpu_count()} cores, {', '.join(f'{name} {version(name)}' for name in names)},"
+        f" {os.cpu_count()} cores, {', '.join(versions)},"
         f" {time.strftime('%Y-%m-%d')}; {dialogues} dialogues\n"
     )
     loop = results.get("loop")
@@ -105,25 +126,29 @@ def measure(side: str, folder: str, dialogues: int, precision: str) -> dict:
     import polars as pl
     import torch
 
+    from benchmarks import engines
     from stages.common.models import choose_hardware, load_tokenizer
     from stages.common.params import load
     from stages.common.prompts import tokenize_prompt
 
     params, hardware = load(), choose_hardware(precision)
-    knobs = params.generate.model_copy(update={"do_sample": False, "num_beams": 1})
+    knobs = params.generate.model_copy(update=GREEDY)
     tokenizer = load_tokenizer(folder, params.format_prompts.chat_template)
     prompts = pl.read_parquet("data/prompts/validation.parquet")["prompt"].head(dialogues)
     # All sides see the same tokens: a conversation that is too long is cut once, here.
     encoded = [tokenize_prompt(tokenizer, prompt, params.format_prompts) for prompt in prompts]
-    if side.startswith("ours"):
-        knobs = knobs.model_copy(update={"num_beams": 4 if side == "ours-beams" else 1})
-        generate = ours(folder, tokenizer, knobs, hardware, params.format_prompts, prompts)
-    elif side == "loop":
-        generate = loop(folder, tokenizer, knobs, hardware)
-    elif side == "pipeline":
-        generate = pipeline(folder, tokenizer, knobs, hardware)
+    engine, _, kind = side.partition("-")
+    if engine == "ours":
+        knobs = knobs.model_copy(update={"num_beams": 4 if kind == "beams" else 1})
+        generate = engines.ours(folder, tokenizer, knobs, hardware, params.format_prompts, prompts)
+    elif engine == "ctranslate2":
+        generate = engines.ctranslate2(folder, tokenizer, knobs, kind, BATCH)
+    elif engine == "llama.cpp":
+        kind, _, alone = kind.partition("-")
+        slots, room = 1 if alone else BATCH, params.format_prompts.max_prompt_tokens
+        generate = engines.llama_cpp(folder, tokenizer, knobs, kind, slots, room)
     else:
-        generate = ctranslate2(folder, tokenizer, knobs, side.partition("-")[2])
+        generate = getattr(engines, engine)(folder, tokenizer, knobs, hardware)
     generate(encoded[:1])
     started, used = time.monotonic(), time.process_time()
     summaries = generate(encoded)
@@ -135,86 +160,6 @@ def measure(side: str, folder: str, dialogues: int, precision: str) -> dict:
         "hardware": str(hardware),
         "threads": torch.get_num_threads(),
     }
-
-
-Texts = Callable[[list[list[int]]], list[str]]
-
-
-def ours(folder, tokenizer, knobs, hardware, prompting, prompts) -> Texts:
-    from stages.common.generation import summarize
-    from stages.common.models import load_base
-
-    model = load_base(folder, "none", hardware)
-
-    def generate(encoded):
-        some = prompts.head(len(encoded)).to_list()
-        return summarize(model, tokenizer, some, prompting, knobs, progress=False)
-
-    return generate
-
-
-def loop(folder, tokenizer, knobs, hardware) -> Texts:
-    import torch
-
-    from stages.common.models import load_base
-
-    model = load_base(folder, "none", hardware)
-    options = {"max_new_tokens": knobs.max_new_tokens, "pad_token_id": tokenizer.pad_token_id}
-
-    def generate(encoded):
-        texts = []
-        for ids in encoded:
-            output = model.generate(torch.tensor([ids], device=model.device), **options)
-            texts.append(tokenizer.decode(output[0, len(ids) :], skip_special_tokens=True))
-        return texts
-
-    return generate
-
-
-def pipeline(folder, tokenizer, knobs, hardware) -> Texts:
-    from transformers import pipeline
-
-    pipe = pipeline(
-        "text-generation",
-        folder,
-        tokenizer=tokenizer,
-        dtype=hardware.dtype,
-        device=hardware.device,
-        batch_size=16,
-    )
-    # It samples unless told otherwise.
-    options = {"max_new_tokens": knobs.max_new_tokens, "do_sample": False}
-
-    def generate(encoded):
-        answers = pipe(
-            [tokenizer.decode(ids) for ids in encoded], return_full_text=False, **options
-        )
-        return [answer[0]["generated_text"] for answer in answers]
-
-    return generate
-
-
-def ctranslate2(folder, tokenizer, knobs, kind: str) -> Texts:
-    import torch
-    from ctranslate2 import Generator
-    from ctranslate2.converters import TransformersConverter
-
-    converted = f"{folder}-{kind}"
-    TransformersConverter(folder).convert(converted, quantization=kind)
-    engine = Generator(converted, compute_type=kind, intra_threads=torch.get_num_threads())
-
-    def generate(encoded):
-        results = engine.generate_batch(
-            [tokenizer.convert_ids_to_tokens(ids) for ids in encoded],
-            max_batch_size=knobs.batch_size,
-            max_length=knobs.max_new_tokens,
-            end_token=tokenizer.eos_token,
-            include_prompt_in_result=False,
-        )
-        ids = [result.sequences_ids[0] for result in results]
-        return tokenizer.batch_decode(ids, skip_special_tokens=True)
-
-    return generate
 
 
 if __name__ == "__main__":

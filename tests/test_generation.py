@@ -4,9 +4,11 @@ import re
 
 import pytest
 import torch
-from transformers import AutoTokenizer
+from gguf import GGMLQuantizationType
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-from benchmarks.generation import measure, print_table
+from benchmarks.generation import measure, not_measured, print_table
+from benchmarks.gguf_model import write_gguf
 from stages.common.consensus import most_agreed
 from stages.common.generation import batches, generate_batch, summarize
 from stages.common.models import choose_hardware, load_base, load_tokenizer
@@ -133,8 +135,21 @@ def test_prompts_are_read_once(loaded, beams):
 
 def test_benchmark_compares_equal_summaries(prepared, monkeypatch, capsys):
     monkeypatch.chdir(prepared.root)
-    results = {side: measure(side, "llama", 4, "fp32") for side in ("loop", "ours", "pipeline")}
+    engines = [side for side in ("ctranslate2-float32", "llama.cpp-f32") if not not_measured(side)]
+    sides = ["loop", "ours", "pipeline", *engines]
+    results = {side: measure(side, "llama", 4, "fp32") for side in sides}
     print_table(results, 4)
     shares = re.findall(r"\| (\d+ %) \|", capsys.readouterr().out)
-    assert shares == ["100 %"] * 3
+    assert shares == ["100 %"] * len(sides)
     assert len(set(results["loop"]["summaries"])) > 1
+
+
+def test_model_for_llama_cpp_is_the_same_model(tiny_llama, tmp_path):
+    write_gguf(tiny_llama, tmp_path / "tiny.gguf", GGMLQuantizationType.F32)
+    base = AutoModelForCausalLM.from_pretrained(tiny_llama)
+    # transformers' own reader takes the file as llama.cpp does.
+    model = AutoModelForCausalLM.from_pretrained(
+        tmp_path, gguf_file="tiny.gguf", quantization_config=GgufConfig(dequantize=True)
+    )
+    ids = torch.tensor([[70, 71, 72, 73]])
+    assert torch.allclose(model(ids).logits, base(ids).logits, atol=1e-5)
