@@ -36,7 +36,7 @@ def main() -> None:
                     prompts = render_prompts(frame["turns"], template)
                     table = frame.select("id", prompts.alias("prompt"), "references").to_arrow()
                     writer.write_table(table.cast(SCHEMA))
-                    words += prompts.str.count_matches(r"\S+").sum()
+                    words += prompts.str.count_matches(r"[ \n]+").sum() + len(frame)
                     rows += len(frame)
     print(f"format_prompts: {rows} prompts of {words / rows:.0f} words on average")
 
