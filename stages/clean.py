@@ -6,9 +6,7 @@ dialogue that stands there, or nearly so, is dropped from validation and train.
 """
 
 import hashlib
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stages.common.ahead import ahead
 from stages.common.cleaning import clean_turns, redact_references
 from stages.common.cli import UserError, run
 from stages.common.columns import read_references, split_turns
@@ -46,8 +45,8 @@ def main() -> None:
         writers = {s: pq.ParquetWriter(aside / f"{s}.parquet", SCHEMA) for s in SPLITS}
         for split in ("test", "validation", "train"):
             frames = read_batches(files[split], params.columns, split)
-            work = ahead(partial(clean_batch, params=params), frames)
-            for cleaned, keys, reasons, found in work:
+            batches = ahead(partial(clean_batch, params=params), frames)
+            for cleaned, keys, reasons, found in batches:
                 dropped += reasons
                 redacted += found
                 # A split's own repeats go too: weighing a dialogue twice is nobody's intention.
@@ -145,18 +144,6 @@ def read_batches(source: pq.ParquetFile, columns: Columns, split: str):
             }
         )
         start += len(frame)
-
-
-def ahead(function: Callable, items: Iterable, threads: int = 2) -> Iterator:
-    """`map`, in order, on threads that work no further ahead than their number."""
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: deque = deque()
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def clean_batch(
