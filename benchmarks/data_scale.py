@@ -4,13 +4,13 @@
 
 Writes dialogues of random words in DialogStudio's layout, 98 % of them train, and runs the two
 stages on them as a user does. Beside them a `datasets.map`, row by row, applies the same rules with
-Python's `re` to a sample; what it makes must be what the stages made. Prints a Markdown table.
+Python's `re` to a sample, in memory and on one core; what it makes must be what the stages made.
+The stages also look for repeats and read and write Parquet. Prints a Markdown table.
 """
 
 import argparse
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import yaml
 
 from benchmarks.per_row import map_rows
 from stages.common.cli import run
@@ -63,28 +64,41 @@ def main() -> None:
     print("| rows | what | seconds | CPU seconds | peak MB | µs a row |")
     print("|---:|---|---:|---:|---:|---:|")
     for rows in args.rows:
-        with tempfile.TemporaryDirectory() as folder:
-            write(Path(folder), rows)
-            shutil.copy(ROOT / "params.yaml", folder)
-            costs = [
-                measure(f"stages.{stage}", Path(folder)) for stage in ("clean", "format_prompts")
-            ]
-            for name, cost in zip(("clean", "format_prompts"), costs, strict=True):
-                report(rows, name, *cost)
-            seconds, cpu, peak = zip(*costs, strict=True)
-            report(rows, "both", sum(seconds), sum(cpu), max(peak))
-            ours = sum(seconds) / rows
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            write(folder, rows)
+            params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+            ours = stages(folder, params, rows)
             if rows == args.rows[-1]:
-                seconds, cpu = compare(
-                    Path(folder), min(args.sample, round(rows * SHARES["train"]))
-                )
-                report(args.sample, "`datasets.map`, per row", seconds, cpu, 0)
-                print(
-                    f"\nPer row, `datasets.map` takes {seconds / args.sample / ours:.1f} times as long."
-                )
+                # A map cannot look for near-duplicates: without them both sides do the same work.
+                params["clean"]["near_duplicates"] = None
+                equal = stages(folder, params, rows, ", no near-duplicates")
+                sample = min(args.sample, round(rows * SHARES["train"]))
+                theirs = compare(folder, sample)
+                report(sample, "`datasets.map`, per row", *theirs)
+                print("\nPer row, `datasets.map` takes", times(theirs, sample, equal, rows))
+                print("as the stages without near-duplicates; with them,", end=" ")
+                print(times(theirs, sample, ours, rows) + ".")
 
 
-def report(rows: int, what: str, seconds: float, cpu: float, peak: float) -> None:
+def stages(folder: Path, params: dict, rows: int, note: str = "") -> tuple[float, float]:
+    """Run both stages under `params`, print a row for each and for both; seconds and CPU seconds."""
+    (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    costs = []
+    for stage in ("clean", "format_prompts"):
+        costs.append(measure(f"stages.{stage}", folder))
+        report(rows, stage + note, *costs[-1])
+    seconds, cpu, peak = zip(*costs, strict=True)
+    report(rows, "both" + note, sum(seconds), sum(cpu), max(peak))
+    return sum(seconds), sum(cpu)
+
+
+def times(theirs: tuple, sample: int, ours: tuple, rows: int) -> str:
+    seconds, cpu = (a / sample / (b / rows) for a, b in zip(theirs, ours, strict=True))
+    return f"{seconds:.1f} times as long and {cpu:.1f} times the CPU seconds"
+
+
+def report(rows: int, what: str, seconds: float, cpu: float, peak: float = 0) -> None:
     memory = f"{peak:,.0f}" if peak else ""
     each = seconds / rows * 1e6
     print(f"| {rows:,} | {what} | {seconds:.1f} | {cpu:.1f} | {memory} | {each:.1f} |", flush=True)
@@ -103,7 +117,7 @@ def measure(module: str, folder: Path) -> tuple[float, float, float]:
 
 
 def compare(folder: Path, sample: int) -> tuple[float, float]:
-    """Seconds and CPU seconds of the per-row map over the first `sample` rows of train; the same prompts come out."""
+    """Seconds and CPU seconds of the per-row map over train's first rows; what it makes is equal."""
     raw = pq.ParquetFile(folder / "data/raw/train.parquet")
     table = next(raw.iter_batches(sample))
     made = next(pq.ParquetFile(folder / "data/prompts/train.parquet").iter_batches(sample))

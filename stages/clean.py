@@ -6,9 +6,7 @@ dialogue that stands there, or nearly so, is dropped from validation and train.
 """
 
 import hashlib
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stages.common.ahead import ahead
 from stages.common.cleaning import clean_turns, redact_references
 from stages.common.cli import UserError, run
 from stages.common.columns import read_references, split_turns
@@ -26,6 +25,7 @@ from stages.common.params import Clean, Columns, load
 RAW = Path("data/raw")
 CLEAN = Path("data/clean")
 BATCH = 20_000  # rows
+PUNCTUATION = bytes(code for code in range(128) if not chr(code).isalnum())  # and white space
 REPEATED = ("duplicate", "near-duplicate")  # reasons to drop a row that is well-formed
 TURN = pa.struct([("speaker", pa.string()), ("text", pa.string())])
 SCHEMA = pa.schema(
@@ -39,29 +39,34 @@ def main() -> None:
     rows = {split: file.metadata.num_rows for split, file in files.items()}
     lacking = [split for split in ("validation", "test") if not rows[split]]
     counts, dropped, redacted, seen = Counter(), Counter(), Counter(), set()
+    index = Index(params.near_duplicates) if params.near_duplicates else None
     with replacing(CLEAN) as aside:
         aside.mkdir()
         writers = {s: pq.ParquetWriter(aside / f"{s}.parquet", SCHEMA) for s in SPLITS}
         for split in ("test", "validation", "train"):
             frames = read_batches(files[split], params.columns, split)
-            for cleaned, reasons, found in ahead(partial(clean_batch, params=params), frames):
+            batches = ahead(partial(clean_batch, params=params), frames)
+            for cleaned, keys, reasons, found in batches:
                 dropped += reasons
                 redacted += found
-                keys = fingerprints(cleaned["turns"])
                 # A split's own repeats go too: weighing a dialogue twice is nobody's intention.
                 first = [key not in seen and not seen.add(key) for key in keys]
                 fresh = pl.Series(first, dtype=pl.Boolean)
                 dropped["duplicate"] += len(keys) - int(fresh.sum())
                 cleaned, keys = cleaned.filter(fresh), keys.filter(fresh)
                 goes_to = assign(keys, split, lacking, params.holdout)
-                for target in SPLITS:
+                for target in goes_to.unique():
                     part = cleaned.filter(goes_to == target)
+                    if index and not lacking:
+                        dropped["near-duplicate"] += len(part)
+                        part = unlike(part, target, index)
+                        dropped["near-duplicate"] -= len(part)
                     counts[target] += len(part)
                     writers[target].write_table(part.to_arrow().cast(SCHEMA))
         for writer in writers.values():
             writer.close()
-        if params.near_duplicates:
-            dropped["near-duplicate"] = drop_near_duplicates(aside, params.near_duplicates, counts)
+        if index and lacking:
+            dropped["near-duplicate"] = drop_near_duplicates(aside, index, counts)
         check(counts, dropped, sum(rows.values()), params)
     print(
         "clean:", ", ".join(f"{split} {counts[split]}" for split in SPLITS), "dialogues;", end=" "
@@ -70,22 +75,24 @@ def main() -> None:
     print("redacted:", listed(redacted) if params.redact else "off")
 
 
-def drop_near_duplicates(folder: Path, threshold: float, counts: Counter) -> int:
-    """Drop from validation what is near a dialogue of test, and from train what is near either's.
+def unlike(frame: pl.DataFrame, split: str, index: Index) -> pl.DataFrame:
+    """Drop from validation what is near a dialogue of test, and from train what is near either's."""
+    if split != "test":
+        frame = frame.filter(~index.near(frame["turns"]))
+    if split != "train":
+        index.add(frame["turns"])
+    return frame
 
-    A pass of its own, for a dialogue held out may stand behind its like in train.
-    """
-    index, before = Index(threshold), counts.total()
+
+def drop_near_duplicates(folder: Path, index: Index, counts: Counter) -> int:
+    """A pass of its own, where a dialogue held out of train may stand behind its like."""
+    before = counts.total()
     for split in ("test", "validation", "train"):
         file, kept = folder / f"{split}.parquet", folder / "kept.parquet"
         counts[split] = 0
         with pq.ParquetWriter(kept, SCHEMA) as writer:
             for batch in pq.ParquetFile(file, pre_buffer=False).iter_batches(batch_size=BATCH):
-                frame = pl.from_arrow(batch)
-                if split != "test":
-                    frame = frame.filter(~index.near(frame["turns"]))
-                if split != "train":
-                    index.add(frame["turns"])
+                frame = unlike(pl.from_arrow(batch), split, index)
                 counts[split] += len(frame)
                 writer.write_table(frame.to_arrow().cast(SCHEMA))
         kept.replace(file)
@@ -139,20 +146,11 @@ def read_batches(source: pq.ParquetFile, columns: Columns, split: str):
         start += len(frame)
 
 
-def ahead(function: Callable, items: Iterable, threads: int = 2) -> Iterator:
-    """`map`, in order, on threads that work no further ahead than their number."""
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: deque = deque()
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def clean_batch(frame: pl.DataFrame, params: Clean) -> tuple[pl.DataFrame, Counter, Counter]:
-    """Clean one batch: what is left of it, rows dropped by reason, what was redacted by kind."""
+def clean_batch(
+    frame: pl.DataFrame, params: Clean
+) -> tuple[pl.DataFrame, pl.Series, Counter, Counter]:
+    """Clean one batch: what is left of it and its fingerprints, rows dropped by reason, what was
+    redacted by kind."""
     redacted: Counter = Counter()
     frame = frame.with_row_index("row")
     turns = clean_turns(split_turns(frame, params.columns), params, redacted)
@@ -173,7 +171,7 @@ def clean_batch(frame: pl.DataFrame, params: Clean) -> tuple[pl.DataFrame, Count
         kept = kept.with_columns(
             redact_references(kept["references"], redacted).alias("references")
         )
-    return kept.select("id", "turns", "references"), reasons, redacted
+    return kept.select("id", "turns", "references"), fingerprints(kept["turns"]), reasons, redacted
 
 
 def fingerprints(turns: pl.Series) -> pl.Series:
@@ -182,8 +180,10 @@ def fingerprints(turns: pl.Series) -> pl.Series:
     The same on every machine and in every version, for `assign` rests on it.
     """
     texts = turns.list.eval(pl.element().struct.field("text")).list.join("")
-    plain = texts.str.to_lowercase().str.replace_all(r"[\W_]", "")
-    digests = (hashlib.blake2b(text.encode(), digest_size=8).digest() for text in plain)
+    # ASCII's share of it, nearly all, goes faster from bytes.
+    plain = texts.str.to_lowercase().str.replace_all(r"[\W&&[^\x00-\x7F]]", "")
+    said = (text.encode().translate(None, PUNCTUATION) for text in plain)
+    digests = (hashlib.blake2b(text, digest_size=8).digest() for text in said)
     return pl.Series([int.from_bytes(digest, "big") for digest in digests], dtype=pl.UInt64)
 
 

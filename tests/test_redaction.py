@@ -184,6 +184,15 @@ def test_column_counts_by_kind_and_keeps_nulls():
     assert redact_column(redacted)[0].to_list() == redacted.to_list()
 
 
+@pytest.mark.parametrize(
+    "text", ["order12345", "my refs12345", "caseAB12345", "éGB29NWBK60161331926819"]
+)
+def test_no_sieve_keeps_a_rule_from_a_text(text):
+    redacted = redact(text, Counter())
+    assert redacted != text
+    assert redact_column(pl.Series([text]))[0].to_list() == [redacted]
+
+
 def test_real_conversations_have_few_false_positives():
     data = Path(os.environ.get("SUMMARIZER_DATA", ROOT / "../shared/data")).resolve() / "tweetsumm"
     if not data.exists():

@@ -35,9 +35,9 @@ def clean_turns(
     text = pl.col("text")
     if switches.html_entities:
         # Few turns hold an entity, so these alone pay for a call into Python.
-        decoded = text.map_elements(html.unescape, return_dtype=pl.String)
-        text = pl.when(text.str.contains(ENTITY)).then(decoded).otherwise(text)
-        turns, text = turns.with_columns(text=text), pl.col("text")
+        coded = pl.when(text.str.contains(ENTITY)).then(text)
+        decoded = coded.map_elements(html.unescape, return_dtype=pl.String)
+        turns = turns.with_columns(text=pl.coalesce(decoded, text))
     if switches.urls:
         text = text.str.replace_all(URL, " ")
     if switches.redact:
@@ -51,14 +51,15 @@ def clean_turns(
         text = pl.when(pl.col("speaker") == "agent").then(signed).otherwise(text)
     if switches.handles:
         text = text.str.replace_all(HANDLE, "$1 ")
+    gap = r"[^\S ]"  # white space but a space
     if switches.special_characters:
         # Typed and typographic quotes are one character to a reader, and should be to a tokenizer.
         text = text.str.replace_all("[’‘]", "'").str.replace_all(EMOJI_GLUE, "")
-        text = text.str.replace_all(SPECIAL, " ")
+        gap = rf"{gap}|{SPECIAL}"
+    # What goes and the white space around it in one pass; a single space, the usual case, is no match.
+    text = text.str.replace_all(rf"(?: |{gap}){{2,}}|{gap}", " ").str.strip_chars()
     if switches.lowercase:
         text = text.str.to_lowercase()
-    # As `\s+`, but a single space, the usual case, is no match.
-    text = text.str.replace_all(r"\s\s+|[^\S ]", " ").str.strip_chars()
     return turns.with_columns(text=text).filter(pl.col("text") != "")
 
 

@@ -12,14 +12,10 @@ def render_prompts(turns: pl.Series, template: str) -> pl.Series:
     `turns` is a column of list<struct<speaker, text>>; a turn without a speaker is its bare text.
     Returns one string a row.
     """
-    flat = turns.to_frame("turn").with_row_index("row").explode("turn").unnest("turn")
-    speaker = pl.col("speaker")
-    line = (
-        pl.when(speaker.is_null()).then(pl.col("text")).otherwise(speaker + ": " + pl.col("text"))
-    )
+    speaker, text = (pl.element().struct.field(name) for name in ("speaker", "text"))
+    line = pl.when(speaker.is_null()).then(text).otherwise(speaker + ": " + text)
     head, tail = template.split("{conversation}")
-    joined = flat.group_by("row", maintain_order=True).agg(line.str.join("\n"))
-    return joined.select(prompt=pl.lit(head) + pl.col("text") + pl.lit(tail))["prompt"]
+    return head + turns.list.eval(line).list.join("\n") + tail
 
 
 def tokenize_prompt(tokenizer, prompt: str, knobs: FormatPrompts) -> list[int]:
