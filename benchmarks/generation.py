@@ -40,7 +40,6 @@ BATCH = 16  # prompts that CTranslate2 and llama.cpp have in hand at a time
 GREEDY = {
     "do_sample": False,
     "num_beams": 1,
-    "consensus": False,
     "min_new_tokens": 0,
     "no_repeat_ngram_size": 0,
     "repetition_penalty": 1.0,

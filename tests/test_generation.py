@@ -9,7 +9,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from benchmarks.generation import measure, not_measured, print_table
 from benchmarks.gguf_model import write_gguf
-from stages.common.consensus import most_agreed
 from stages.common.generation import batches, generate_batch, summarize
 from stages.common.models import choose_hardware, load_base, load_tokenizer
 from stages.common.params import Generate
@@ -48,7 +47,6 @@ def test_longest_prompts_go_first():
     "change",
     [
         {"num_beams": 3},
-        {"num_beams": 3, "consensus": True},
         {"do_sample": True, "temperature": 0.9},
     ],
 )
@@ -97,21 +95,6 @@ def test_summaries_are_those_of_the_plain_loop(loaded, beams):
         text = tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True)
         assert summary == " ".join(text.split())
     assert any(made)
-
-
-def test_consensus_keeps_the_beam_that_the_others_agree_with(loaded):
-    model, tokenizer = loaded
-    params = knobs(num_beams=4, consensus=True, batch_size=3, max_new_tokens=12)
-    made = summarize(model, tokenizer, PROMPTS, prompting(), params, progress=False)
-    likeliest = params.model_copy(update={"consensus": False})
-    assert made != summarize(model, tokenizer, PROMPTS, prompting(), likeliest, progress=False)
-    for prompt, summary in zip(PROMPTS, made, strict=True):
-        ids = torch.tensor([tokenize_prompt(tokenizer, prompt, prompting())])
-        output = model.generate(
-            ids, max_new_tokens=12, num_beams=4, num_return_sequences=4, early_stopping=True
-        )
-        texts = tokenizer.batch_decode(output[:, ids.shape[1] :], skip_special_tokens=True)
-        assert summary == most_agreed([" ".join(text.split()) for text in texts])
 
 
 def test_a_prompt_of_one_token_is_summarised_like_its_neighbours(loaded):

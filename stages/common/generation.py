@@ -10,7 +10,6 @@ from tqdm import tqdm
 from transformers import Cache, DynamicCache, StaticCache, set_seed
 
 from stages.common.cli import UserError, out_of_memory
-from stages.common.consensus import most_agreed
 from stages.common.files import writing
 from stages.common.params import FormatPrompts, Generate
 from stages.common.prompts import tokenize_prompt
@@ -117,7 +116,6 @@ def generate_batch(model, tokenizer, encoded: list[list[int]], params: Generate)
         max_new_tokens=params.max_new_tokens,
         min_new_tokens=params.min_new_tokens or None,
         num_beams=params.num_beams,
-        num_return_sequences=params.num_beams if params.consensus else 1,
         no_repeat_ngram_size=params.no_repeat_ngram_size,
         repetition_penalty=params.repetition_penalty,
         do_sample=params.do_sample,
@@ -127,9 +125,7 @@ def generate_batch(model, tokenizer, encoded: list[list[int]], params: Generate)
         **(beams if params.num_beams > 1 else {}),
     )
     texts = tokenizer.batch_decode(output[:, width:], skip_special_tokens=True)
-    texts = [" ".join(text.split()) for text in texts]
-    each = len(texts) // len(encoded)
-    return [most_agreed(texts[i : i + each]) for i in range(0, len(texts), each)]
+    return [" ".join(text.split()) for text in texts]
 
 
 def read(model, input_ids: torch.Tensor, mask: torch.Tensor, params: Generate) -> Cache:

@@ -164,7 +164,6 @@ class Generate(Section):
     max_new_tokens: Count
     min_new_tokens: Whole
     num_beams: Count
-    consensus: bool
     length_penalty: float
     no_repeat_ngram_size: Whole
     repetition_penalty: Positive
@@ -177,10 +176,6 @@ class Generate(Section):
     def one_strategy(self) -> "Generate":
         if self.do_sample and self.num_beams > 1:
             raise ValueError("do_sample and num_beams > 1 exclude each other")
-        if self.consensus and self.num_beams < 3:
-            raise ValueError(
-                "consensus needs num_beams of 3 at least: it is a vote among the beams"
-            )
         if self.min_new_tokens > self.max_new_tokens:
             raise ValueError("min_new_tokens is above max_new_tokens")
         return self
