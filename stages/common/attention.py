@@ -28,6 +28,10 @@ def products(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **others
         )
+    # A quantised layer gives another dtype than the autocast one.
+    autocast = torch.is_autocast_enabled("cpu")
+    dtype = torch.get_autocast_dtype("cpu") if autocast else value.dtype
+    query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
     outputs, most = [], max(1, SCORES // (heads * length * keys))
     attention_mask = attention_mask.expand(rows, -1, -1, -1)
     with torch.autocast("cpu", enabled=False):  # its softmax would be copied to fp32

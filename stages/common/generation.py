@@ -131,26 +131,33 @@ def generate_batch(model, tokenizer, encoded: list[list[int]], params: Generate)
 def read(model, input_ids: torch.Tensor, mask: torch.Tensor, params: Generate) -> Cache:
     """A cache that holds the prompts (batch × tokens), each read once and repeated for its beams.
 
-    A CPU reads a few at a time, so that what a layer hands to the next stays in its cache, and has
-    the final length from the start, for its kernels are made anew for every length.
+    A CPU reads a few at a time, so that what a layer hands to the next stays in its cache, without
+    the padding that only longer ones need, and has the final length from the start, for its kernels
+    are made anew for every length.
     """
     config, cpu = model.config.get_text_config(decoder=True), model.device.type == "cpu"
     length = input_ids.shape[1] + 1 + params.max_new_tokens
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    parts = []
+    parts = []  # a cache, and how many places of padding it leaves out
     for rows in torch.arange(len(input_ids), device=model.device).split(8 if cpu else len(mask)):
-        parts.append(StaticCache(config, length) if cpu else DynamicCache(config=config))
+        # The first part, of the longest prompts, gives the cache its length.
+        padding = int((mask[rows].sum(0) == 0).sum()) if parts else 0
+        some, seen = input_ids[rows, padding:], mask[rows, padding:]
+        cache = StaticCache(config, length - padding) if cpu else DynamicCache(config=config)
         # Without the output layer, which `generate` needs from the last token on.
         model.get_decoder()(
-            input_ids=input_ids[rows],
-            attention_mask=mask[rows],
-            position_ids=positions[rows],
-            past_key_values=parts[-1],
+            input_ids=some,
+            attention_mask=seen,
+            position_ids=(seen.cumsum(-1) - 1).clamp(min=0),
+            past_key_values=cache,
             use_cache=True,
         )
-    cache = parts[0]
-    for layer, *others in zip(*(part.layers for part in parts), strict=True):
+        parts.append((cache, padding))
+    whole = parts[0][0]
+    for number, layer in enumerate(whole.layers):
         for name in ("keys", "values"):
-            whole = torch.cat([getattr(part, name) for part in (layer, *others)])
-            setattr(layer, name, whole.repeat_interleave(params.num_beams, dim=0))
-    return cache
+            states = [
+                torch.nn.functional.pad(getattr(cache.layers[number], name), (0, 0, padding, 0))
+                for cache, padding in parts
+            ]
+            setattr(layer, name, torch.cat(states).repeat_interleave(params.num_beams, dim=0))
+    return whole
