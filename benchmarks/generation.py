@@ -6,8 +6,9 @@ Run it where `make repro` has made `data/prompts`, `models/base` and `models/ada
 model summarises the first validation dialogues, greedily but for the row that says otherwise, and
 every side does so in a process of its own; loading and a first summary are not timed. CTranslate2
 is measured in the types that it supports on this CPU, llama.cpp where `llama-cpp-python==0.3.36` is
-installed, which pip compiles for some minutes. Prints a Markdown table; CPU seconds, unlike rates, change little where other jobs run, with
-OMP_NUM_THREADS=1. Peak memory includes torch, which every process loads.
+installed, which pip compiles for some minutes. Prints a Markdown table; CPU seconds, unlike rates,
+change little where other jobs run, with OMP_NUM_THREADS=1. Peak memory includes torch, which every
+process loads.
 """
 
 import argparse

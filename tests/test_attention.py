@@ -9,7 +9,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from stages.common import attention
 from stages.common.attention import PRODUCTS, products
-from stages.common.models import choose_hardware, load_base
+from stages.common.models import Hardware, load_base
 
 BOTH = (products, sdpa_attention_forward)
 
@@ -65,7 +65,16 @@ def test_rows_too_long_for_it_and_rows_without_a_mask_go_to_the_fused_kernel(mon
     assert torch.allclose(long, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize(("precision", "taken"), [("bf16", PRODUCTS), ("fp32", "sdpa")])
-def test_models_take_it_on_a_cpu_in_bf16(tiny_llama, precision, taken):
-    model = load_base(tiny_llama, "none", choose_hardware(precision))
+def test_a_quantised_layers_dtypes_follow_autocast():
+    query, key, value = torch.randn(1, 6, 4, 8), *torch.randn(2, 1, 2, 4, 8).bfloat16()
+    mask = torch.ones(1, 1, 4, 4, dtype=torch.bool).tril()
+    with torch.autocast("cpu", torch.bfloat16):
+        ours, theirs = (f(Layer(), query, key, value, mask, scaling=0.125)[0] for f in BOTH)
+    assert ours.dtype == theirs.dtype == torch.bfloat16
+    assert torch.allclose(ours, theirs, atol=0.02)
+
+
+@pytest.mark.parametrize(("dtype", "taken"), [("bfloat16", PRODUCTS), ("float32", "sdpa")])
+def test_models_take_it_on_a_cpu_in_bf16(tiny_llama, dtype, taken):
+    model = load_base(tiny_llama, "none", Hardware("cpu", getattr(torch, dtype), "it is asked for"))
     assert model.config._attn_implementation == taken

@@ -43,13 +43,7 @@ def test_longest_prompts_go_first():
     assert list(batches([[1], [1] * 5, [1] * 3], 2)) == [[1, 2], [0]]
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"num_beams": 3},
-        {"do_sample": True, "temperature": 0.9},
-    ],
-)
+@pytest.mark.parametrize("change", [{"num_beams": 3}, {"do_sample": True, "temperature": 0.9}])
 def test_beams_and_sampling_are_repeatable(loaded, change):
     model, tokenizer = loaded
     runs = [
