@@ -50,7 +50,9 @@ class Forks:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+            # Unbuffered, lines come in order whatever the stage does.
+            env=os.environ
+            | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": ""},
         )
         assert json.loads(self.process.stdout.readline())["ready"]
 

@@ -20,6 +20,8 @@ def run(main: Callable[[], None]) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A pipe or a log gets each line when it is printed, and the error, on stderr, as the last.
+    sys.stdout.reconfigure(line_buffering=True)
     try:
         main()
     except UserError as error:

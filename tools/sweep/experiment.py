@@ -23,7 +23,6 @@ def start(name: str, values: dict) -> subprocess.Popen:
         command += ["--set-param", f"{key}={json.dumps(value)}"]
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONUNBUFFERED": "1",  # a loss is to be heard of when it is printed
     }
     return subprocess.Popen(
         [*command, "finetune"],
