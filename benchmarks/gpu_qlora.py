@@ -112,15 +112,14 @@ def measure(weights: str, checkpointing: str, rows: str, args: argparse.Namespac
 
     from stages.common.models import choose_hardware
     from stages.common.params import Lora, load
-    from stages.finetune import add_lora
+    from stages.common.training import add_lora
 
     hardware = choose_hardware("bf16")
     lora = Lora(r=16, alpha=32, dropout=0.05, target_modules="all-linear", last_layers=None)
     quantization = {"nf4": "nf4", "bf16": "none"}[weights]
     knobs = load(ROOT / "params.yaml").finetune
-    model = add_lora(
-        knobs.model_copy(update={"lora": lora, "quantization": quantization}), hardware
-    )
+    knobs = knobs.model_copy(update={"lora": lora, "quantization": quantization})
+    model = add_lora(knobs, hardware, Path("models/base"))
     if checkpointing == "on":
         model.gradient_checkpointing_enable({"use_reentrant": False})
     trainable = [weight for weight in model.parameters() if weight.requires_grad]

@@ -75,7 +75,8 @@ def measure(side: str, dialogues: int, epochs: int) -> dict:
 
     from stages.common.models import choose_hardware, load_tokenizer
     from stages.common.params import load
-    from stages.finetune import BASE, add_lora, tokenize_split
+    from stages.common.training import add_lora
+    from stages.finetune import BASE, tokenize_split
 
     params = load()
     knobs = params.finetune
@@ -83,7 +84,7 @@ def measure(side: str, dialogues: int, epochs: int) -> dict:
     hardware = choose_hardware(knobs.precision if side != "trl-defaults" else "fp32")
     tokenizer = load_tokenizer(BASE)
     limits = (params.format_prompts, knobs.max_summary_tokens)
-    model = add_lora(knobs, hardware)
+    model = add_lora(knobs, hardware, BASE)
     if side != "ours":
         model.set_attn_implementation("eager" if side == "trl-eager" else "sdpa")
     rows = pl.read_parquet("data/prompts/train.parquet").head(dialogues).to_dicts()
@@ -144,7 +145,8 @@ def validation_loss(model, tokenizer, rows) -> float:
 def train_ours(side, params, model, tokenizer, rows, epochs, hardware, limits):
     from stages.common.rows import Collator
     from stages.common.trainer import ResumableTrainer
-    from stages.finetune import tokenize_split, training_arguments
+    from stages.common.training import training_arguments
+    from stages.finetune import tokenize_split
 
     knobs = params.finetune.model_copy(update={"epochs": epochs})
     train = tokenize_split("train", tokenizer, *limits).select(range(len(rows)))

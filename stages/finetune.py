@@ -5,12 +5,11 @@ Reads `data/prompts/{train,validation}.parquet` and `models/base/`; writes `mode
 """
 
 import resource
-import time
 from pathlib import Path
 
 from stages.common.cli import UserError, run
-from stages.common.files import need, remove, replacing, write_json, writing
-from stages.common.params import Finetune, FormatPrompts, load
+from stages.common.files import need, remove, replacing, write_json
+from stages.common.params import FormatPrompts, load
 
 PROMPTS = Path("data/prompts")
 BASE = Path("models/base")
@@ -24,135 +23,86 @@ def main() -> None:
     need(PROMPTS, "run format_prompts first")
     need(BASE, "run fetch@model first")
 
-    from transformers import set_seed
-
     from stages.common.card import model_card
-    from stages.common.checkpoints import fingerprint, last_checkpoint
+    from stages.common.checkpoints import fingerprint
     from stages.common.models import check_support, choose_hardware, load_tokenizer
     from stages.common.rows import Collator
-    from stages.common.trainer import ResumableTrainer
+    from stages.common.soup import train_soup
+    from stages.common.training import Task
 
-    knobs = params.finetune
-    set_seed(knobs.seed)
+    knobs, prompting = params.finetune, params.format_prompts
     hardware = choose_hardware(knobs.precision)
     check_support(knobs, hardware)
     print(f"finetune: on {hardware}, base weights: {knobs.quantization} quantisation")
-    prompting = params.format_prompts
     tokenizer = load_tokenizer(BASE, prompting.chat_template)
-    train = tokenize_split("train", tokenizer, prompting, knobs.max_summary_tokens)
-    validation = tokenize_split("validation", tokenizer, prompting, knobs.max_summary_tokens)
-    model = add_lora(knobs, hardware)
-    decisive = knobs.model_dump_json(exclude={"card", "checkpoint_minutes", "data_workers"})
+    splits = [
+        tokenize_split(name, tokenizer, prompting, knobs.max_summary_tokens)
+        for name in ("train", "validation")
+    ]
+    task = Task(BASE, hardware, *splits, Collator(tokenizer.pad_token_id, knobs.row_tokens))
     inputs = [PROMPTS / "train.parquet", PROMPTS / "validation.parquet", *BASE.iterdir()]
-    checkpoints = CHECKPOINTS / fingerprint(
-        f"{decisive} {prompting.model_dump_json()} {hardware}", inputs
-    )
-    with writing(checkpoints):
-        checkpoints.mkdir(parents=True, exist_ok=True)
-    trainer = ResumableTrainer(
-        model=model,
-        args=training_arguments(knobs, hardware, checkpoints, len(train)),
-        train_dataset=train,
-        eval_dataset=validation,
-        data_collator=Collator(tokenizer.pad_token_id, knobs.row_tokens),
-        patience=knobs.patience,
-        checkpoint_minutes=knobs.checkpoint_minutes,
-    )
-    print(
-        f"finetune: {len(train)} dialogues with {sum(train['references'])} references,"
-        f" {sum(train['length'])} tokens an epoch, {model.num_parameters(True):,} trainable"
-        " parameters",
-        flush=True,
-    )
-    last, started = last_checkpoint(checkpoints), time.monotonic()
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
-    seconds = time.monotonic() - started
-    first = int(last.name.partition("-")[2]) if last else 0
-    metrics, curves = measure(trainer, sum(train["length"]), seconds, first)
-    write_adapter(trainer.model, model_card(params, metrics))
-    for name, points in curves.items():
-        write_curve(PLOTS / f"{name}_loss.csv", points)
-    write_json("metrics/finetune.json", metrics)
-    loss, rate = metrics["validation_loss"], metrics["tokens_per_second"]
-    print(f"finetune: validation loss {loss:.3f}, {rate:.0f} tokens/s, {seconds:.0f} s")
-    remove(checkpoints)
-
-
-def measure(trainer, epoch_tokens: int, seconds: float, first: int) -> tuple[dict, dict]:
-    """The metrics, and the curves as lists of (step, loss).
-
-    Speed is of the steps after `first`, which took `seconds`; losses and tokens of the whole run.
-    """
-    history, steps = trainer.state.log_history, trainer.state.global_step
-    losses = [(row["step"], row["eval_loss"]) for row in history if "eval_loss" in row]
-    train_losses = [(row["step"], row["loss"]) for row in history if "loss" in row]
-    # A logged loss is the mean of the steps since the one before it.
-    starts = [0, *(step for step, _ in train_losses)]
-    spans = zip(train_losses, starts, strict=False)
-    train_loss = sum(loss * (step - start) for (step, loss), start in spans) / starts[-1]
-    tokens = int(epoch_tokens * trainer.state.epoch)
-    rate = tokens * (steps - first) / steps / seconds
+    members = []
+    for number in range(knobs.soup):
+        one = knobs.model_copy(update={"seed": (knobs.seed + number) % 2**32, "soup": 1})
+        decisive = one.model_dump_json(exclude={"card", "checkpoint_minutes", "data_workers"})
+        settings = f"{decisive} {prompting.model_dump_json()} {hardware}"
+        members.append((one, CHECKPOINTS / fingerprint(settings, inputs)))
+    trainer, runs, loss = train_soup(task, members)
     metrics = {
-        "validation_loss": round(min(loss for _, loss in losses), 6),
-        "train_loss": round(train_loss, 6),
-        "steps": steps,
-        "epochs": round(trainer.state.epoch, 4),
+        "validation_loss": round(loss, 6),
+        **measure(runs, sum(task.train["length"])),
         "trainable_parameters": trainer.model.num_parameters(only_trainable=True),
-        "tokens": tokens,
-        "tokens_per_second": round(rate, 1),
-        "seconds": round(seconds, 1),
         "peak_memory_gb": round(peak_memory(), 2),
     }
-    return metrics, {"train": train_losses, "validation": losses}
+    write_adapter(trainer.model, model_card(params, metrics))
+    averaged = [(metrics["steps"], loss)] if knobs.soup > 1 else []
+    write_curve(PLOTS / "train_loss.csv", curve(runs, "loss"))
+    write_curve(PLOTS / "validation_loss.csv", curve(runs, "eval_loss") + averaged)
+    write_json("metrics/finetune.json", metrics)
+    rate, seconds = metrics["tokens_per_second"], metrics["seconds"]
+    print(f"finetune: validation loss {loss:.3f}, {rate:.0f} tokens/s, {seconds:.0f} s")
+    for _, folder in members:
+        remove(folder)
+
+
+def measure(runs: list, epoch_tokens: int) -> dict:
+    """Sums over the trainings. Speed is of the steps that this process made."""
+    # A logged loss is the mean of the steps since the one before it.
+    train_loss, logged = 0.0, 0
+    for run_ in runs:
+        start = 0
+        for step, loss in run_.losses("loss"):
+            train_loss += loss * (step - start)
+            start = step
+        logged += start
+    steps, epochs = (sum(getattr(r.state, key) for r in runs) for key in ("global_step", "epoch"))
+    seconds, tokens = sum(run_.seconds for run_ in runs), int(epoch_tokens * epochs)
+    made = tokens * sum(run_.steps for run_ in runs) / steps
+    return {
+        "train_loss": round(train_loss / logged, 6),
+        "steps": steps,
+        "epochs": round(epochs, 4),
+        "tokens": tokens,
+        "tokens_per_second": round(made / seconds if seconds else 0.0, 1),
+        "seconds": round(seconds, 1),
+    }
+
+
+def curve(runs: list, key: str) -> list[tuple[int, float]]:
+    """A loss by step, one training after the other."""
+    points, first = [], 0
+    for run_ in runs:
+        points += [(first + step, loss) for step, loss in run_.losses(key)]
+        first += run_.state.global_step
+    return points
 
 
 def write_adapter(model, card: str) -> None:
-    """The adapter in safetensors with its card, unless it is none: weights that change nothing."""
-    from peft import get_peft_model_state_dict
+    from stages.common.training import save_adapter
 
-    weights = get_peft_model_state_dict(model, save_embedding_layers=False)
-    if not all(matrix.isfinite().all() for matrix in weights.values()):
-        raise UserError("the adapter holds weights that are no numbers: lower learning_rate")
-    if not any(matrix.any() for name, matrix in weights.items() if "lora_B" in name):
-        raise UserError("the adapter is empty, its best step is the first: see finetune.warmup")
-    # A set: written as it is, its order would be another in each run.
-    config = model.peft_config["default"]
-    config.target_modules = sorted(config.target_modules)
-    if model.device.type == "xla":
-        model.to("cpu")  # safetensors reads a tensor's memory, which XLA does not show
     with replacing(ADAPTER) as aside:
-        model.save_pretrained(aside, safe_serialization=True)
+        save_adapter(model, aside)
         (aside / "README.md").write_text(card, encoding="utf-8")
-
-
-def add_lora(knobs: Finetune, hardware):
-    """The base model with fresh LoRA matrices; everything else is frozen."""
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
-
-    from stages.common.models import load_base
-
-    model = load_base(BASE, knobs.quantization, hardware)
-    model.config.use_cache = False
-    if knobs.quantization != "none":
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    modules, last = knobs.lora.target_modules, knobs.lora.last_layers
-    layers = model.config.num_hidden_layers
-    if last and last > layers:
-        raise UserError(f"finetune.lora.last_layers is {last}: the base model has {layers} layers")
-    config = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=knobs.lora.r,
-        lora_alpha=knobs.lora.alpha,
-        lora_dropout=knobs.lora.dropout,
-        target_modules=modules,
-        layers_to_transform=list(range(layers - last, layers)) if last else None,
-        layers_pattern="layers" if last else None,
-    )
-    try:
-        return get_peft_model(model, config)
-    except ValueError as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"finetune.lora.target_modules {modules}: {reason}") from None
 
 
 def tokenize_split(split: str, tokenizer, prompting: FormatPrompts, max_summary_tokens: int):
@@ -178,44 +128,6 @@ def tokenize_split(split: str, tokenizer, prompting: FormatPrompts, max_summary_
     if not rows:
         raise UserError(f"no row of {split} has a reference within finetune.max_summary_tokens")
     return Dataset.from_list(rows)
-
-
-def training_arguments(knobs: Finetune, hardware, checkpoints: Path, dialogues: int):
-    import torch
-    from transformers import TrainingArguments
-
-    steps = max(1, dialogues // (knobs.batch_size * knobs.gradient_accumulation))
-    every = max(1, round(steps / knobs.evals_per_epoch))
-    return TrainingArguments(
-        output_dir=str(checkpoints),
-        seed=knobs.seed,
-        num_train_epochs=knobs.epochs,
-        per_device_train_batch_size=knobs.batch_size,
-        per_device_eval_batch_size=knobs.batch_size,
-        gradient_accumulation_steps=knobs.gradient_accumulation,
-        optim=knobs.optimizer,
-        learning_rate=knobs.learning_rate,
-        lr_scheduler_type=knobs.schedule,
-        warmup_steps=knobs.warmup,  # below 1: a share of the steps
-        weight_decay=knobs.weight_decay,
-        max_grad_norm=knobs.max_grad_norm,
-        bf16=hardware.dtype == torch.bfloat16 and hardware.device != "xla",
-        use_cpu=hardware.device == "cpu",
-        train_sampling_strategy="group_by_length",  # of validation; of training see the trainer
-        activation_checkpointing=knobs.activation_checkpointing,
-        eval_strategy="steps",
-        eval_steps=every,
-        save_strategy="steps",
-        save_steps=every,
-        save_total_limit=3,
-        load_best_model_at_end=True,
-        prediction_loss_only=True,
-        remove_unused_columns=False,
-        dataloader_num_workers=knobs.data_workers,
-        dataloader_pin_memory=hardware.device == "cuda",
-        logging_steps=max(1, steps // 20),
-        report_to="none",
-    )
 
 
 def peak_memory() -> float:

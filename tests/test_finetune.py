@@ -85,6 +85,22 @@ def test_quantised_base_trains_on_cpu_near_the_dense_loss(forks, prepared):
     assert losses["int8"] == pytest.approx(losses["none"], abs=gain / 20)
 
 
+PEFT_COPIES_INPUTS = """
+import contextlib, stages.common.trainer as t
+t.disable_input_dtype_casting = lambda model, active: contextlib.nullcontext()
+"""
+
+
+def test_inputs_that_peft_does_not_copy_to_fp32_give_the_same_adapter(forks, prepared):
+    prepared.params(**{"finetune.precision": "bf16", "finetune.learning_rate": 0.01})
+    adapters = []
+    for patch in (PEFT_COPIES_INPUTS, ""):
+        ended = forks.run(prepared.root, "finetune", patch=patch)
+        assert ended.status == 0, ended.said
+        adapters.append((prepared.root / "models/adapter/adapter_model.safetensors").read_bytes())
+    assert adapters[0] == adapters[1]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

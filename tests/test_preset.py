@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,8 +11,8 @@ from data_helpers import ROOT, python, write_params
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, LlamaConfig, Qwen3Config
 
-from stages import finetune
-from stages.common import models
+from stages.common import training
+from stages.common.models import Hardware
 from stages.common.params import load
 from tools import preset
 
@@ -77,10 +78,11 @@ def assert_lora_fits(params, monkeypatch) -> None:
     config = CONFIGS[params.fetch.model.hub.id]
     with torch.device("meta"):
         base = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-    monkeypatch.setattr(models, "load_base", lambda *_: base)
+    monkeypatch.setattr(training, "load_base", lambda *_: base)
     # Whether weights are quantised changes no shape; on the meta device there are none.
     knobs = params.finetune.model_copy(update={"quantization": "none"})
-    model = finetune.add_lora(knobs, models.Hardware("meta", torch.bfloat16, "a test"))
+    hardware = Hardware("meta", torch.bfloat16, "a test")
+    model = training.add_lora(knobs, hardware, Path("models/base"))
     assert isinstance(model, PeftModel)
     assert model.num_parameters(only_trainable=True) == lora_size(config, params.finetune.lora.r)
     assert params.format_prompts.max_prompt_tokens < config.max_position_embeddings

@@ -135,6 +135,7 @@ class Card(Section):
 
 class Finetune(Section):
     seed: Whole
+    soup: Count
     precision: Literal["auto", "fp32", "bf16"]
     quantization: Literal["none", "nf4", "int8"]
     lora: Lora

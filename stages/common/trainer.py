@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import torch
+from peft.helpers import disable_input_dtype_casting
 from transformers import Trainer, TrainerCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
@@ -42,6 +43,11 @@ class ResumableTrainer(Trainer):
     def __init__(self, *, patience: int, checkpoint_minutes: float, **kwargs):
         super().__init__(**kwargs)
         self.add_callback(Watch(self, patience, checkpoint_minutes))
+
+    def train(self, **kwargs):
+        # Autocast gives LoRA's products their dtype; peft would first copy each input to fp32.
+        with disable_input_dtype_casting(self.model, active=self.args.bf16):
+            return super().train(**kwargs)
 
     def _get_train_sampler(self, train_dataset=None) -> EpochSampler:
         size = self.args.train_batch_size * self.args.gradient_accumulation_steps
