@@ -4,29 +4,32 @@
     python -m benchmarks.gpu_qlora --tiny     # a model of two layers, on a CPU too: whether it runs
 
 Ours is the pipeline's own loader, LoRA, rows and collator: a dialogue's prompt once with all of its
-references, logits where a token is predicted. The plain recipe makes a row of each reference,
+references, logits where a token is predicted; a row a dialogue, or several packed into one of all
+the step's tokens (`finetune.row_tokens`). The plain recipe makes a row of each reference,
 shuffles, pads to the longest of the batch, and computes all logits. Both take the same weights
-(random), optimiser and tokens a step, padding included; each runs in a process of its own. A
-dialogue's useful tokens are its prompt, once, and its references.
+(random), optimiser and tokens a step, padding included; those in nf4 and those in bf16 are loaded
+in a process of their own. A dialogue's useful tokens are its prompt, once, and its references.
 """
 
 import argparse
+import contextlib
+import gc
 import itertools
-import json
 import os
-import random
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.qlora_batches import our_batches, plain_batches
+
 ROOT = Path(__file__).resolve().parents[1]
+QUANTIZATION = {"nf4": "nf4", "bf16": "none"}
+ROWS = ("plain", "ours", "packed")
 WARM_UP = 3  # steps that are not timed: kernels are chosen, memory is reserved
-PROMPT, REFERENCES, REFERENCE = (80, 400), 3, (20, 60)  # about as long as TweetSumm's, in tokens
 SHAPES = {
     "llama-2-7b": {
         "vocab_size": 32000,
@@ -50,36 +53,40 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="a model of two layers")
     parser.add_argument("--step-tokens", type=int, default=4096, help="of a step, with padding")
     parser.add_argument("--steps", type=int, default=10, help="timed ones")
-    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)  # a run, in its own process
+    parser.add_argument("--weights", choices=QUANTIZATION, help=argparse.SUPPRESS)  # a child
     args = parser.parse_args()
-    if args.one:
-        print(json.dumps(measure(*args.one, args)))
+    if args.weights:
+        compare(args.weights, args)
         return
     with tempfile.TemporaryDirectory() as folder:
         shape = "tiny" if args.tiny else "llama-2-7b"
         make_base(Path(folder) / "models/base", shape)
         print(f"{shape} shape, {args.step_tokens} tokens a step; {machine()}\n")
         print("| weights | activation checkpointing | rows | useful tokens/s | peak GB |")
-        print("|---|---|---|---:|---:|")
-        for weights, checkpointing in itertools.product(("nf4", "bf16"), ("on", "off")):
-            for rows in ("plain", "ours"):
-                figures = run_one(folder, [weights, checkpointing, rows])
-                print(f"| {weights} | {checkpointing} | {rows} | {figures} |", flush=True)
+        print("|---|---|---|---:|---:|", flush=True)
+        for weights in QUANTIZATION:
+            command = [sys.executable, "-m", "benchmarks.gpu_qlora", *sys.argv[1:]]
+            paths = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+            environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+            child = subprocess.run(
+                [*command, "--weights", weights], cwd=folder, env=environment, check=False
+            )
+            if child.returncode:
+                sys.exit(child.returncode)
 
 
-def run_one(folder: str, one: list[str]) -> str:
-    """The table's last two cells: a run that does not fit in memory says so there."""
-    command = [sys.executable, "-m", "benchmarks.gpu_qlora", *sys.argv[1:], "--one", *one]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode and "OutOfMemoryError" in done.stderr:
-        return "out of memory | "
-    if done.returncode:
-        sys.exit(done.stderr)
-    result = json.loads(done.stdout.splitlines()[-1])
-    return f"{result['rate']:,.0f} | {result['peak']:.1f}"
+def compare(weights: str, args: argparse.Namespace) -> None:
+    """The table's rows for a model loaded once; one that does not fit in memory says so there."""
+    import torch
+
+    model = None
+    for checkpointing, rows in itertools.product(("on", "off"), ROWS):
+        figures = "out of memory | "
+        with contextlib.suppress(torch.OutOfMemoryError):
+            model = load(weights) if model is None else model
+            rate, peak = measure(model, checkpointing, rows, args)
+            figures = f"{rate:,.0f} | {peak:.1f}"
+        print(f"| {weights} | {checkpointing} | {rows} | {figures} |", flush=True)
 
 
 def machine() -> str:
@@ -106,42 +113,54 @@ def make_base(folder: Path, shape: str) -> None:
     torch.cuda.empty_cache()
 
 
-def measure(weights: str, checkpointing: str, rows: str, args: argparse.Namespace) -> dict:
-    """Median useful tokens/s of the timed steps and the peak memory of training, in GB."""
-    import torch
-
+def load(weights: str):
+    """The base as finetune loads it, with fresh LoRA on all of its linear layers."""
     from stages.common.models import choose_hardware
-    from stages.common.params import Lora, load
+    from stages.common.params import Lora
+    from stages.common.params import load as load_params
     from stages.common.training import add_lora
 
-    hardware = choose_hardware("bf16")
     lora = Lora(r=16, alpha=32, dropout=0.05, target_modules="all-linear", last_layers=None)
-    quantization = {"nf4": "nf4", "bf16": "none"}[weights]
-    knobs = load(ROOT / "params.yaml").finetune
-    knobs = knobs.model_copy(update={"lora": lora, "quantization": quantization})
-    model = add_lora(knobs, hardware, Path("models/base"))
+    knobs = load_params(ROOT / "params.yaml").finetune
+    knobs = knobs.model_copy(update={"lora": lora, "quantization": QUANTIZATION[weights]})
+    return add_lora(knobs, choose_hardware("bf16"), Path("models/base"))
+
+
+def measure(model, checkpointing: str, rows: str, args: argparse.Namespace) -> tuple[float, float]:
+    """Median useful tokens/s of the timed steps and the peak memory of training, in GB."""
+    import torch
+    from peft.helpers import disable_input_dtype_casting
+
     if checkpointing == "on":
         model.gradient_checkpointing_enable({"use_reentrant": False})
+    else:
+        model.gradient_checkpointing_disable()
     trainable = [weight for weight in model.parameters() if weight.requires_grad]
-    gpu = hardware.device == "cuda"
+    gpu = model.device.type == "cuda"
     if gpu:
         from bitsandbytes.optim import PagedAdamW8bit
 
         optimizer = PagedAdamW8bit(trainable, lr=2e-4)
+        gc.collect()
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     else:
         optimizer = torch.optim.AdamW(trainable, lr=2e-4)
     model.train()
-    batches = {"ours": our_batches, "plain": plain_batches}[rows]
+    model.zero_grad()  # what a step without enough memory left
+    size = args.step_tokens, model.config.vocab_size
+    batches = plain_batches(*size) if rows == "plain" else our_batches(*size, rows == "packed")
     rates = []
-    for step, (batch, useful) in enumerate(batches(args.step_tokens, model.config.vocab_size)):
+    for step, (batch, useful) in enumerate(batches):
         if step == WARM_UP + args.steps:
             break
         started = time.perf_counter()
-        batch = {key: value.to(hardware.device) for key, value in batch.items()}
-        with torch.autocast(hardware.device, torch.bfloat16):
-            loss = model(**batch, use_cache=False).loss
-        loss.backward()
+        batch = {key: value.to(model.device) for key, value in batch.items()}
+        # As finetune does: peft then makes no fp32 copies of the inputs, nor recomputes them so.
+        with disable_input_dtype_casting(model, active=rows != "plain"):
+            with torch.autocast(model.device.type, torch.bfloat16):
+                loss = model(**batch, use_cache=False).loss
+            loss.backward()
         torch.nn.utils.clip_grad_norm_(trainable, 1.0)
         optimizer.step()
         optimizer.zero_grad()
@@ -152,73 +171,7 @@ def measure(weights: str, checkpointing: str, rows: str, args: argparse.Namespac
         rates.append(useful / (time.perf_counter() - started))
     process = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     peak = torch.cuda.max_memory_allocated() / 1e9 if gpu else process
-    return {"rate": statistics.median(rates[WARM_UP:]), "peak": peak}
-
-
-def dialogues(vocabulary: int) -> Iterator[tuple[list[int], list[list[int]]]]:
-    """Prompts with their references, random ids, the same ones in every run."""
-    draw = random.Random(0)
-
-    def ids(bounds: tuple[int, int]) -> list[int]:
-        return draw.choices(range(3, vocabulary), k=draw.randint(*bounds))
-
-    while True:
-        yield ids(PROMPT), [ids(REFERENCE) for _ in range(REFERENCES)]
-
-
-def our_batches(step_tokens: int, vocabulary: int) -> Iterator[tuple[dict, int]]:
-    """The pipeline's batches, of as many dialogues as fit; and the useful tokens in each."""
-    from stages.common.rows import Collator, build_row
-
-    collate, rows = Collator(0), []
-    for prompt, references in dialogues(vocabulary):
-        row = build_row(prompt, references)
-        if fits([*rows, row], step_tokens):
-            rows.append(row)
-            continue
-        yield collate(rows), sum(len(row["input_ids"]) for row in rows)
-        rows = [row]
-
-
-def plain_batches(step_tokens: int, vocabulary: int) -> Iterator[tuple[dict, int]]:
-    """Shuffled rows `prompt reference`, padded; a prompt's tokens are shared by its rows."""
-    rows: list[dict] = []
-    source = dialogues(vocabulary)
-    while True:
-        pool = [
-            {
-                "input_ids": prompt + reference,
-                "prompt": len(prompt),
-                "useful": len(prompt) / len(references) + len(reference),
-            }
-            for prompt, references in itertools.islice(source, 200)
-            for reference in references
-        ]
-        random.Random(0).shuffle(pool)
-        for row in pool:
-            if fits([*rows, row], step_tokens):
-                rows.append(row)
-                continue
-            yield pad(rows), round(sum(row["useful"] for row in rows))
-            rows = [row]
-
-
-def fits(rows: list[dict], step_tokens: int) -> bool:
-    return len(rows) * max(len(row["input_ids"]) for row in rows) <= step_tokens
-
-
-def pad(rows: list[dict]) -> dict:
-    import torch
-
-    width = max(len(row["input_ids"]) for row in rows)
-    ids = torch.zeros(len(rows), width, dtype=torch.long)
-    mask, labels = torch.zeros_like(ids), torch.full_like(ids, -100)
-    for i, row in enumerate(rows):
-        length, start = len(row["input_ids"]), row["prompt"]
-        ids[i, :length] = torch.tensor(row["input_ids"])
-        mask[i, :length] = 1
-        labels[i, start:length] = ids[i, start:length]
-    return {"input_ids": ids, "attention_mask": mask, "labels": labels}
+    return statistics.median(rates[WARM_UP:]), peak
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def test_writes_adapter_card_metrics_and_curves(trained):
     metrics = json.loads((root / "metrics/finetune.json").read_text())
     # Random output weights are small and frozen, so no loss comes near 0; it must fall, though.
     assert metrics["validation_loss"] < 4.5 and metrics["trainable_parameters"] > 0
-    assert metrics["tokens_per_second"] > 0 and metrics["peak_memory_gb"] > 0.1
+    assert metrics["tokens_per_second"] > 0 and metrics["peak_memory_gb"] > 0
     assert sorted(p.name for p in (root / "models/adapter").iterdir()) == [
         "README.md",
         "adapter_config.json",

@@ -15,30 +15,48 @@ PROMPTS = [list(range(10, 40)), list(range(50, 71))]
 SUMMARIES = [[[70, 71, 72, 1], [80, 81, 1], [90, 91, 92, 93, 94, 1]], [[60, 61, 1]]]
 
 
-@pytest.fixture(params=["none", "nf4", PRODUCTS], scope="module")
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+
+
+@pytest.fixture(
+    params=[
+        ("none", "cpu"),
+        ("nf4", "cpu"),
+        (PRODUCTS, "cpu"),
+        pytest.param(("none", "cuda"), marks=GPU),
+        pytest.param(("nf4", "cuda"), marks=GPU),
+    ],
+    ids="-".join,
+    scope="module",
+)
 def model(request, tiny_llama):
+    kind, device = request.param
     config = None
-    if request.param == "nf4":
+    if kind == "nf4":
         config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4")
     model = AutoModelForCausalLM.from_pretrained(
-        tiny_llama, dtype=torch.float32, quantization_config=config, device_map="cpu"
+        tiny_llama, dtype=torch.float32, quantization_config=config, device_map=device
     )
-    if request.param == PRODUCTS:
+    if kind == PRODUCTS:
         model.set_attn_implementation(PRODUCTS)
     return model.eval()
 
 
+def on(model, batch):
+    return {key: value.to(model.device) for key, value in batch.items()}
+
+
 def plain_losses(model, prompt, summary):
     """Summed loss of one prompt and one summary, by transformers' ordinary path."""
-    ids = torch.tensor([prompt + summary])
-    labels = torch.tensor([[IGNORED] * len(prompt) + summary])
+    ids = torch.tensor([prompt + summary], device=model.device)
+    labels = torch.tensor([[IGNORED] * len(prompt) + summary], device=model.device)
     return model(input_ids=ids, labels=labels).loss * len(summary)
 
 
 @pytest.mark.parametrize(("row_tokens", "packed"), [(0, 2), (70, 1)])
 def test_loss_equals_separate_rows(model, row_tokens, packed):
     rows = [build_row(p, s) for p, s in zip(PROMPTS, SUMMARIES, strict=True)]
-    batch = Collator(1, row_tokens)(rows)
+    batch = on(model, Collator(1, row_tokens)(rows))
     assert len(batch["input_ids"]) == packed
     shared = model(**batch, use_cache=False).loss
     summed = sum(
@@ -53,9 +71,10 @@ def test_loss_equals_separate_rows(model, row_tokens, packed):
 def test_references_do_not_see_one_another_nor_the_padding(model):
     collate = Collator(pad_token_id=1)
     with torch.no_grad():
-        one = model(**collate([build_row(PROMPTS[0], SUMMARIES[0])])).logits
+        one = model(**on(model, collate([build_row(PROMPTS[0], SUMMARIES[0])]))).logits
         changed = [SUMMARIES[0][0], [40, 41, 42, 43, 44, 1], SUMMARIES[0][2]]
-        other = model(**collate([build_row(PROMPTS[0], changed), build_row([3] * 90, [[5, 1]])]))
+        rows = [build_row(PROMPTS[0], changed), build_row([3] * 90, [[5, 1]])]
+        other = model(**on(model, collate(rows)))
     first = len(SUMMARIES[0][0])
     assert torch.allclose(one[:first], other.logits[:first], atol=1e-5)
     last = len(SUMMARIES[0][2])
