@@ -5,6 +5,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+# On a CPU, oneDNN compiles kernels for every length it meets and keeps the last 1,024 of them, of
+# some megabytes each, though a model needs no more than those of the row in hand.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+
 import torch
 from peft import PeftModel, get_peft_model_state_dict
 from safetensors import SafetensorError, safe_open

@@ -8,35 +8,46 @@ import math
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from peft.helpers import disable_input_dtype_casting
+from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback
-from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from stages.common.checkpoints import seal
 from stages.common.cli import UserError, out_of_memory
 from stages.common.files import remove, writing
 from stages.common.halving import halves
 
+POOL = 50  # steps' dialogues are drawn at once and sorted by length
 DIVERGED = "the {} loss at step {} is not a number: lower finetune.learning_rate"
 
 
-class EpochSampler(LengthGroupedSampler):
-    """Rows of like length together, in an order that the seed and the epoch alone decide.
+class EpochSampler(Sampler):
+    """Dialogues of like length to a step, steps in any order; the seed and the epoch alone decide.
 
-    The order must not hang on torch's global state, which a run that goes on in a later epoch has
-    not brought to where the first run had it.
+    Nothing may hang on torch's global state, which a run that goes on in a later epoch has not
+    brought to where the first run had it. `LengthGroupedSampler` of `transformers` would leave
+    each pool's steps in the order of their lengths.
     """
 
-    def __init__(self, batch_size: int, lengths: list[int], seed: int):
-        super().__init__(batch_size, lengths=lengths)
-        self.seed, self.epoch = seed, 0
+    def __init__(self, step: int, lengths: list[int], seed: int):
+        self.step, self.lengths, self.seed, self.epoch = step, torch.tensor(lengths), seed, 0
 
-    def __iter__(self):
-        self.generator = torch.Generator().manual_seed(self.seed + self.epoch)
-        return super().__iter__()
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        steps = []
+        for pool in torch.randperm(len(self), generator=generator).split(POOL * self.step):
+            by_length = self.lengths[pool].argsort(stable=True)
+            steps += pool[by_length].split(self.step)
+        short = [steps.pop()] if len(steps[-1]) < self.step else []  # no step can come after it
+        shuffled = [steps[i] for i in torch.randperm(len(steps), generator=generator)]
+        return iter(torch.cat(shuffled + short).tolist())
 
 
 class ResumableTrainer(Trainer):
