@@ -1,5 +1,8 @@
 """finetune: LoRA on the base model, from prompts and references to an adapter.
 
+First the references are learnt, by one training or the mean of several, then (`finetune.ranking`)
+which of the adapter's own candidates come near to them.
+
 Reads `data/prompts/{train,validation}.parquet` and `models/base/`; writes `models/adapter/`
 (safetensors, config, model card), `metrics/finetune.json` and the loss curves in `metrics/plots/`.
 """
@@ -16,6 +19,7 @@ BASE = Path("models/base")
 ADAPTER = Path("models/adapter")
 CHECKPOINTS = Path("models/checkpoints")
 PLOTS = Path("metrics/plots")
+IDLE = {"card", "checkpoint_minutes", "data_workers"}  # params that change no weight
 
 
 def main() -> None:
@@ -26,6 +30,7 @@ def main() -> None:
     from stages.common.card import model_card
     from stages.common.checkpoints import fingerprint
     from stages.common.models import check_support, choose_hardware, load_tokenizer
+    from stages.common.ranking import save_start, train_on_ranking
     from stages.common.rows import Collator
     from stages.common.soup import train_soup
     from stages.common.training import Task
@@ -44,24 +49,32 @@ def main() -> None:
     members = []
     for number in range(knobs.soup):
         one = knobs.model_copy(update={"seed": (knobs.seed + number) % 2**32, "soup": 1})
-        decisive = one.model_dump_json(exclude={"card", "checkpoint_minutes", "data_workers"})
-        settings = f"{decisive} {prompting.model_dump_json()} {hardware}"
+        settings = f"{one.model_dump_json(exclude={*IDLE, 'ranking'})} {prompting} {hardware}"
         members.append((one, CHECKPOINTS / fingerprint(settings, inputs)))
+    settings = f"{knobs.model_dump_json(exclude=IDLE)} {prompting} {hardware}"
+    ranking = CHECKPOINTS / fingerprint(settings, inputs)
     trainer, runs, loss = train_soup(task, members)
+    trained = measure(runs, sum(task.train["length"]))
+    losses = curve(runs, "eval_loss") + [(trained["steps"], loss)] * (knobs.soup > 1)
+    if knobs.ranking.candidates:
+        save_start(trainer.model, ranking)
+        del trainer  # its memory is needed
+        trainer, figures = train_on_ranking(task, knobs, tokenizer, ranking)
+        trained["ranking"], loss = figures, trainer.evaluate()["eval_loss"]
+        losses.append((trained["steps"] + figures["steps"], loss))
     metrics = {
         "validation_loss": round(loss, 6),
-        **measure(runs, sum(task.train["length"])),
+        **trained,
         "trainable_parameters": trainer.model.num_parameters(only_trainable=True),
         "peak_memory_gb": round(peak_memory(), 2),
     }
     write_adapter(trainer.model, model_card(params, metrics))
-    averaged = [(metrics["steps"], loss)] if knobs.soup > 1 else []
     write_curve(PLOTS / "train_loss.csv", curve(runs, "loss"))
-    write_curve(PLOTS / "validation_loss.csv", curve(runs, "eval_loss") + averaged)
+    write_curve(PLOTS / "validation_loss.csv", losses)
     write_json("metrics/finetune.json", metrics)
     rate, seconds = metrics["tokens_per_second"], metrics["seconds"]
     print(f"finetune: validation loss {loss:.3f}, {rate:.0f} tokens/s, {seconds:.0f} s")
-    for _, folder in members:
+    for folder in [ranking, *(folder for _, folder in members)]:
         remove(folder)
 
 

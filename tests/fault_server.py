@@ -19,7 +19,7 @@ from pathlib import Path
 STAGES = ("fetch", "clean", "format_prompts", "finetune", "generate", "score")
 PRELOAD = (
     *(f"stages.{name}" for name in STAGES),
-    *(f"stages.common.{name}" for name in ("card", "generation", "soup", "metric")),
+    *(f"stages.common.{name}" for name in ("card", "ranking", "soup", "metric")),
     "datasets",
     "rouge_score.rouge_scorer",
     "transformers.models.llama.modeling_llama",

@@ -9,7 +9,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from benchmarks.generation import measure, not_measured, print_table
 from benchmarks.gguf_model import write_gguf
-from stages.common.generation import batches, generate_batch, summarize
+from stages.common.batches import batches
+from stages.common.generation import generate_batch, summarize
 from stages.common.models import choose_hardware, load_base, load_tokenizer
 from stages.common.params import Generate
 from stages.common.prompts import tokenize_prompt

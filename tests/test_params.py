@@ -52,6 +52,7 @@ WRONG = [
     ({"generate.length_penalty": float("nan")}, "generate.length_penalty", "nan"),
     # contradictions
     ({"generate.do_sample": True, "generate.num_beams": 4}, "generate", "exclude each other"),
+    ({"finetune.ranking.candidates": 1}, "finetune.ranking", "a ranking takes two"),
     ({"generate.min_new_tokens": 80}, "generate", "above max_new_tokens"),
     ({"clean.columns.agent": None}, "clean.columns", "given together"),
     ({"clean.columns.customer": None}, "clean.columns", "given together"),

@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
+from stages.common.batches import finished
 from stages.common.cli import UserError, out_of_memory
-from stages.common.generation import finished
 from stages.common.halving import halves
 from stages.common.models import choose_hardware, load_base
 from stages.common.rows import Collator, build_row

@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from stages.common.attention import PRODUCTS
 from stages.common.prompts import tokenize_prompt, tokenize_summary
-from stages.common.rows import IGNORED, Collator, build_row, pack
+from stages.common.rows import IGNORED, Collator, build_row, pack, take_apart
 from tests.conftest import prompting
 
 PROMPTS = [list(range(10, 40)), list(range(50, 71))]
@@ -116,3 +116,11 @@ def test_long_conversation_keeps_its_summary_whole(tiny_llama):
     assert tokenizer.decode(kept) == " Customer is fine. Agent too.</s>"
     assert tokenizer.decode(ids).startswith("Input: word")
     assert tokenizer.decode(ids).endswith("word \nResponse:")
+
+
+IDS = st.lists(st.integers(0, 300), min_size=1)
+
+
+@given(IDS, st.lists(IDS, min_size=1))
+def test_a_row_is_taken_apart_into_what_it_was_made_of(prompt, summaries):
+    assert take_apart(build_row(prompt, summaries)) == (prompt, summaries)

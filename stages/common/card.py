@@ -20,6 +20,8 @@ def model_card(params: Params, metrics: dict) -> str:
     }
     soup = params.finetune.soup
     average = f"; the average of {soup} trainings" if soup > 1 else ""
+    if "ranking" in metrics:
+        average += f", then ranked on {metrics['ranking']['candidates']:,} of its own candidates"
     knobs = params.model_dump(include={"format_prompts", "finetune"})
     return f"""---
 {yaml.safe_dump(head, sort_keys=False).strip()}

@@ -73,6 +73,10 @@ def check_support(knobs: Finetune, hardware: Hardware) -> None:
         raise UserError(
             "finetune.optimizer is adamw_torch_fused: XLA has no fused one, drop _fused"
         )
+    if xla and knobs.ranking.candidates:
+        raise UserError(
+            "finetune.ranking.candidates: XLA would compile every step of drawing, set it to 0"
+        )
     if xla and knobs.activation_checkpointing:
         message = "on XLA use a smaller batch_size and more gradient_accumulation"
         raise UserError(f"finetune.activation_checkpointing is true: {message}")

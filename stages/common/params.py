@@ -126,6 +126,18 @@ class Lora(Section):
         return self
 
 
+class Ranking(Section):
+    candidates: Whole
+    dialogues: Annotated[float, Field(gt=0, le=1)]
+    learning_rate: Positive
+
+    @model_validator(mode="after")
+    def pairs(self) -> "Ranking":
+        if self.candidates == 1:
+            raise ValueError("candidates is 1: a ranking takes two, 0 leaves it out")
+        return self
+
+
 class Card(Section):
     base: Text
     base_license: Text
@@ -157,6 +169,7 @@ class Finetune(Section):
     checkpoint_minutes: Positive
     data_workers: Whole
     patience: Count
+    ranking: Ranking
     card: Card
 
 

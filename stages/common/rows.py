@@ -36,6 +36,15 @@ def build_row(prompt: list[int], summaries: list[list[int]]) -> dict[str, list[i
     return row
 
 
+def take_apart(row: dict[str, list[int]]) -> tuple[list[int], list[list[int]]]:
+    """The prompt and the summaries that `build_row` made the row of."""
+    shared = row["segment"].count(0)
+    summaries = [[] for _ in range(max(row["segment"]))]
+    for k, label in zip(row["segment"][shared:], row["labels"][shared:], strict=True):
+        summaries[k - 1].append(label)
+    return row["input_ids"][: shared + 1], summaries
+
+
 def pack(lengths: list[int], budget: int) -> list[list[int]]:
     """Bins of indices whose lengths sum to `budget` at most: first fit, longest first.
 

@@ -72,11 +72,16 @@ def train(task: Task, knobs: Finetune, folder: Path) -> tuple[ResumableTrainer, 
         " parameters",
         flush=True,
     )
+    return trainer, run_to_end(trainer, folder)
+
+
+def run_to_end(trainer: ResumableTrainer, folder: Path) -> Run:
+    """Train, from the last checkpoint in the folder if there is one."""
     last, started = last_checkpoint(folder), time.monotonic()
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     seconds = time.monotonic() - started
     first = int(last.name.partition("-")[2]) if last else 0
-    return trainer, Run(trainer.state, trainer.state.global_step - first, seconds)
+    return Run(trainer.state, trainer.state.global_step - first, seconds)
 
 
 def check_weights(model: PeftModel) -> None:
