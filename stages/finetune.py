@@ -60,8 +60,9 @@ def main() -> None:
         save_start(trainer.model, ranking)
         del trainer  # its memory is needed
         trainer, figures = train_on_ranking(task, knobs, tokenizer, ranking)
-        trained["ranking"], loss = figures, trainer.evaluate()["eval_loss"]
-        losses.append((trained["steps"] + figures["steps"], loss))
+        figures["validation_loss"] = round(trainer.evaluate()["eval_loss"], 6)
+        losses.append((trained["steps"] + figures["steps"], figures["validation_loss"]))
+        trained["ranking"] = figures
     metrics = {
         "validation_loss": round(loss, 6),
         **trained,

@@ -8,9 +8,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.common.cli import UserError
+from stages.common.models import Hardware, check_support
+from stages.common.params import Finetune, Ranking
 from stages.common.ranking import MARGIN, REFERENCES, RankingCollator, ranking_loss
 from stages.common.rows import build_row
-from tests.conftest import Project
+from tests.conftest import Project, tiny_params
 
 ADAPTER = "models/adapter/adapter_model.safetensors"
 KILLED_IN_BATCH = """
@@ -35,6 +38,20 @@ NO_MEMORY = """
 import stages.common.ranking as r
 def compute_loss(*_, **__): raise MemoryError
 r.RankingTrainer.compute_loss = compute_loss
+"""
+THIRTY_EPOCHS = """
+import stages.common.ranking as r
+r.REFERENCES = 0.0
+prepare, train = r.training_arguments, r.run_to_end
+def training_arguments(*args):
+    made = prepare(*args)
+    made.num_train_epochs, made.logging_steps = 30, 3
+    return made
+def run_to_end(*args):
+    run = train(*args)
+    print("LOSSES", *(loss for _, loss in run.losses("loss")))
+    return run
+r.training_arguments, r.run_to_end = training_arguments, run_to_end
 """
 
 
@@ -120,7 +137,15 @@ RANKED = {
 
 
 @pytest.mark.parametrize(
-    "params", [{}, {"soup": 2}, {"quantization": "nf4"}, {"gradient_accumulation": 2}], ids=str
+    "params",
+    [
+        {},
+        {"soup": 2},
+        {"quantization": "nf4"},
+        {"gradient_accumulation": 2},
+        {"activation_checkpointing": True},
+    ],
+    ids=str,
 )
 def test_ranking_goes_on_from_what_the_references_taught(forks, root, params):
     finetune(forks, root, **params)
@@ -131,13 +156,16 @@ def test_ranking_goes_on_from_what_the_references_taught(forks, root, params):
     assert after["ranking"]["candidates"] == 27 and 0 <= after["ranking"]["grade"] <= 1
     assert after["ranking"]["steps"] == math.ceil(3 / params.get("gradient_accumulation", 1))
     assert after["steps"] == unranked["steps"] and after["train_loss"] == unranked["train_loss"]
-    assert after["validation_loss"] != unranked["validation_loss"]
+    assert after["validation_loss"] == unranked["validation_loss"]
+    assert after["ranking"]["validation_loss"] != after["validation_loss"]
     assert after["trainable_parameters"] == unranked["trainable_parameters"]
     curve = (root / "metrics/plots/validation_loss.csv").read_text().splitlines()
     last = after["steps"] + after["ranking"]["steps"]
-    assert curve[-1] == f"{last},{after['validation_loss']:.6f}"
+    assert curve[-1] == f"{last},{after['ranking']['validation_loss']:.6f}"
     assert (root / ADAPTER).read_bytes() != before
-    assert "ranked on 27 of its own candidates" in (root / "models/adapter/README.md").read_text()
+    assert (
+        "a ranking of 27 of its own candidates" in (root / "models/adapter/README.md").read_text()
+    )
     assert not list((root / "models/checkpoints").iterdir())
     assert forks.run(root, "generate@tuned").status == 0
 
@@ -163,17 +191,17 @@ def test_a_batch_too_large_for_memory_is_one_sentence(forks, root):
     assert "Traceback" not in said
 
 
+def test_a_tpu_is_refused():
+    knobs = Finetune(**tiny_params()["finetune"])
+    check_support(knobs, Hardware("xla", torch.bfloat16, ""))
+    ranked = knobs.model_copy(
+        update={"ranking": Ranking(candidates=4, dialogues=1, learning_rate=1)}
+    )
+    with pytest.raises(UserError, match=r"finetune\.ranking\.candidates"):
+        check_support(ranked, Hardware("xla", torch.bfloat16, ""))
+
+
 def test_training_raises_the_better_candidates(forks, root):
-    """Over epochs on one ranking: the loss falls below what it was before the first step."""
-    more = "import stages.common.ranking as r\nmake = r.training_arguments\n"
-    more += "def arguments(knobs, *rest):\n    made = make(knobs, *rest)\n"
-    more += "    made.num_train_epochs, made.logging_steps = 30, 3\n    return made\n"
-    more += "r.training_arguments = arguments\n"
-    more += "r.REFERENCES = 0.0\n"
-    more += "end = r.run_to_end\n"
-    more += "def run(*args):\n    made = end(*args)\n"
-    more += "    print('LOSSES', *(loss for _, loss in made.losses('loss')))\n    return made\n"
-    more += "r.run_to_end = run\n"
-    said = finetune(forks, root, patch=more, **RANKED)
+    said = finetune(forks, root, patch=THIRTY_EPOCHS, **RANKED)
     losses = [float(x) for x in said.partition("LOSSES ")[2].splitlines()[0].split()]
     assert losses[-1] < losses[0] / 2

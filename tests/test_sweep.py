@@ -167,6 +167,10 @@ def test_a_sweep_ends_when_its_first_trial_fails(recorded):
         ({"space": {"finetune.lora.rank": {"low": 1, "high": 2}}}, "rank is no key of params.yaml"),
         ({"space": {"finetune.lora": {"choices": [1]}}}, "finetune.lora is no key of params.yaml"),
         ({"space": {"generate.num_beams": {"choices": [1]}}}, "does not change the validation"),
+        (
+            {"space": {"finetune.ranking.dialogues": {"low": 0.1, "high": 1}}},
+            "does not change the validation",
+        ),
         ({"space": {"finetune.lora.r": {"low": 0, "high": 2}}}, "r cannot be 0: "),
         ({"space": {"finetune.lora.r": {"low": 3, "high": 2}}}, r"space.finetune.lora.r: .*low"),
         ({"space": {"finetune.lora.r": {"low": 3}}}, "give either `choices`, or `low` and `high`"),

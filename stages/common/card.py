@@ -19,9 +19,10 @@ def model_card(params: Params, metrics: dict) -> str:
         "metrics": ["bleu"],
     }
     soup = params.finetune.soup
-    average = f"; the average of {soup} trainings" if soup > 1 else ""
-    if "ranking" in metrics:
-        average += f", then ranked on {metrics['ranking']['candidates']:,} of its own candidates"
+    then = f"; the average of {soup} trainings" if soup > 1 else ""
+    if ranking := metrics.get("ranking"):
+        then += f"; {ranking['validation_loss']:.4f} after training on a ranking of"
+        then += f" {ranking['candidates']:,} of its own candidates"
     knobs = params.model_dump(include={"format_prompts", "finetune"})
     return f"""---
 {yaml.safe_dump(head, sort_keys=False).strip()}
@@ -35,7 +36,7 @@ in two sentences: the customer's problem, and what the agent did about it.
 - **Data**: {card.data} ({card.data_license}), source `{params.fetch.dataset.source}`.
 - **Prompt**: `{json.dumps(params.format_prompts.template)}`, cleaned as `clean` in `params.yaml` says.
 - **Loss on validation**: {metrics["validation_loss"]:.4f} after {metrics["steps"]} steps,
-  {metrics["epochs"]:g} epochs and {metrics["trainable_parameters"]:,} trainable parameters{average}.
+  {metrics["epochs"]:g} epochs and {metrics["trainable_parameters"]:,} trainable parameters{then}.
 - **BLEU on test**: in `metrics/score.json` of the commit that `dvc.lock` ties to this adapter.
 - **Limits**: it may state what nobody said. Do not act on a summary without the conversation.
 

@@ -19,11 +19,12 @@ from stages.common.cli import UserError
 from stages.common.files import writing
 from stages.common.models import load_base, load_tuned
 from stages.common.params import Finetune
-from stages.common.rows import IGNORED, Collator, build_row, take_apart
+from stages.common.rows import Collator, build_row, take_apart
 from stages.common.trainer import ResumableTrainer
 from stages.common.training import (
     Task,
     check_weights,
+    load_frozen,
     run_to_end,
     save_adapter,
     training_arguments,
@@ -44,14 +45,14 @@ class RankingCollator(Collator):
 
     def __call__(self, dialogues: list[dict]) -> dict[str, torch.Tensor]:
         batch = super().__call__(dialogues)
-        kept = [(s, y) for d in dialogues for s, y in zip(d["segment"], d["labels"], strict=True)]
-        summaries = max(max(d["segment"]) for d in dialogues)
-        grades = torch.full((len(dialogues), summaries), torch.nan)
+        # Segments count from 1, and 0 predicts nothing.
+        summary = [segment - 1 for d in dialogues for segment in d["segment"] if segment]
+        grades = torch.full((len(dialogues), max(summary) + 1), torch.nan)
         for row, dialogue in enumerate(dialogues):
             end = max(dialogue["segment"])
             grades[row, end - len(dialogue["grades"]) : end] = torch.tensor(dialogue["grades"])
         return batch | {
-            "summary": torch.tensor([s - 1 for s, label in kept if label != IGNORED]),
+            "summary": torch.tensor(summary),
             "row": batch["logits_to_keep"].nonzero()[:, 0],
             "grades": grades,
         }
@@ -117,8 +118,7 @@ def train_on_ranking(
     """
     gc.collect()  # models hang in cycles
     rows, grade_ = graded(task, knobs, tokenizer, folder)
-    base = load_base(task.base, knobs.quantization, task.hardware)
-    base.config.use_cache = False
+    base = load_frozen(knobs, task.hardware, task.base)
     model = PeftModel.from_pretrained(base, str(folder / START), is_trainable=True)
     ranking = knobs.model_copy(
         update={"learning_rate": knobs.ranking.learning_rate, "epochs": 1, "evals_per_epoch": 1}

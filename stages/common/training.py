@@ -103,12 +103,18 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
     model.save_pretrained(folder, safe_serialization=True)
 
 
-def add_lora(knobs: Finetune, hardware: Hardware, base: Path):
-    """The base model with fresh LoRA matrices; everything else is frozen."""
+def load_frozen(knobs: Finetune, hardware: Hardware, base: Path):
+    """The base model, ready for an adapter to be trained on it."""
     model = load_base(base, knobs.quantization, hardware)
     model.config.use_cache = False
     if knobs.quantization != "none":
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    return model
+
+
+def add_lora(knobs: Finetune, hardware: Hardware, base: Path):
+    """The base model with fresh LoRA matrices; everything else is frozen."""
+    model = load_frozen(knobs, hardware, base)
     modules, last = knobs.lora.target_modules, knobs.lora.last_layers
     layers = model.config.num_hidden_layers
     if last and last > layers:

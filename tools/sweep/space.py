@@ -71,6 +71,8 @@ def check(sweep: Sweep, raw: dict, file: str) -> dict[str, BaseDistribution]:
     """The search space, once each value at its ends is found to suit its param of `raw`."""
     space, tried = {}, list(sweep.set.items())
     for key, values in sweep.space.items():
+        if key.startswith("finetune.ranking."):  # it comes after; `set` may leave it out
+            raise UserError(f"{file}: {key} does not change the validation loss")
         try:
             space[key] = values.distribution()
         except ValueError as error:
