@@ -12,7 +12,7 @@ from transformers import set_seed
 from stages.common.cli import UserError, out_of_memory
 from stages.common.files import writing
 
-Made = list[str] | list[list[list[int]]]  # whatever JSON holds, one for each prompt
+Made = list[str] | list[list[list[int]]]  # anything that JSON holds, one for each prompt
 
 
 def in_batches(
@@ -43,7 +43,7 @@ def in_batches(
     return [done[i] for i in range(len(prompts))]
 
 
-def finished(partial: Path) -> dict[int, str]:
+def finished(partial: Path) -> dict:
     """Results by number of their prompt. A last line that was cut off is taken away."""
     if not partial.exists():
         return {}
@@ -54,7 +54,7 @@ def finished(partial: Path) -> dict[int, str]:
     return {int(i): result for batch in done for i, result in batch.items()}
 
 
-def keep(partial: Path, made: dict[int, str]) -> None:
+def keep(partial: Path, made: dict) -> None:
     """Add a batch as one line, on the disk before the next batch begins."""
     with writing(partial), open(partial, "a", encoding="utf-8") as out:
         out.write(json.dumps(made) + "\n")

@@ -1,13 +1,13 @@
 """Candidates: summaries that the model draws for training dialogues, and how good each one is."""
 
-from functools import cache
+import functools
 
 import torch
 from transformers import StaticCache
 
 from stages.common.generation import read
 
-TEMPERATURE = 0.8  # at 1.0 most draws are worse than what beams will ever choose from
+TEMPERATURE = 0.8  # below 1 draws are likelier ones, nearer to what beams will choose from
 
 
 @torch.no_grad()
@@ -79,7 +79,7 @@ def grade(text: str, references: list[str]) -> float:
     return sum(rouge) / len(rouge) / 2 + sentence_bleu(text, references).score / 200
 
 
-@cache
+@functools.cache
 def scorer():
     from rouge_score.rouge_scorer import RougeScorer
 
