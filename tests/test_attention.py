@@ -47,7 +47,7 @@ def test_output_and_gradients_are_those_of_the_fused_kernel(rows, length, more, 
         assert torch.allclose(one, other, atol=1e-5)
 
 
-def test_rows_too_long_for_it_and_rows_without_a_mask_go_to_the_fused_kernel(monkeypatch):
+def test_what_the_fused_kernel_does_better_goes_to_it(monkeypatch):
     query, key, value = torch.randn(1, 6, 4, 8), torch.randn(1, 2, 4, 8), torch.randn(1, 2, 4, 8)
     mask = torch.ones(1, 1, 4, 4, dtype=torch.bool).tril()
     expected = products(Layer(), query, key, value, mask, scaling=0.125)[0]
@@ -58,11 +58,16 @@ def test_rows_too_long_for_it_and_rows_without_a_mask_go_to_the_fused_kernel(mon
         lambda *args, **kwargs: called.append(1) or sdpa_attention_forward(*args, **kwargs),
     )
     causal = products(Layer(), query, key, value, None, scaling=0.125)[0]
+    monkeypatch.setattr(attention, "FEW", 3)
+    many = products(Layer(), query, key, value, mask, scaling=0.125)[0]
+    half = [tensor.bfloat16() for tensor in (query, key, value)]
+    products(Layer(), *half, mask, scaling=0.125)  # its kernel is the slower one at any length
     monkeypatch.setattr(attention, "LONGEST", 3)
-    long = products(Layer(), query, key, value, mask, scaling=0.125)[0]
-    assert called == [1, 1]
+    long = products(Layer(), *half, mask, scaling=0.125)[0]
+    assert called == [1, 1, 1]
     assert torch.allclose(causal, expected, atol=1e-6)
-    assert torch.allclose(long, expected, atol=1e-6)
+    assert torch.allclose(many, expected, atol=1e-6)
+    assert torch.allclose(long.float(), expected, atol=0.02)
 
 
 def test_a_quantised_layers_dtypes_follow_autocast():
@@ -74,7 +79,7 @@ def test_a_quantised_layers_dtypes_follow_autocast():
     assert torch.allclose(ours, theirs, atol=0.02)
 
 
-@pytest.mark.parametrize(("dtype", "taken"), [("bfloat16", PRODUCTS), ("float32", "sdpa")])
-def test_models_take_it_on_a_cpu_in_bf16(tiny_llama, dtype, taken):
-    model = load_base(tiny_llama, "none", Hardware("cpu", getattr(torch, dtype), "it is asked for"))
-    assert model.config._attn_implementation == taken
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_models_take_it_on_a_cpu(tiny_llama, dtype):
+    model = load_base(tiny_llama, "none", Hardware("cpu", dtype, "it is asked for"))
+    assert model.config._attn_implementation == PRODUCTS

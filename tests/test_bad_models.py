@@ -11,8 +11,8 @@ import yaml
 from data_helpers import GONE, ROOT, project, python, write_params
 
 from stages.common.cli import UserError
-from stages.common.params import load
-from tests.conftest import tiny_params
+from stages.common.params import Finetune, load
+from tests.conftest import prompting, tiny_params
 from tools import summarize
 from tools.sweep.space import check, read_sweep
 
@@ -177,6 +177,21 @@ def test_base_models(tmp_path, tiny_llama, name):
         load_tokenizer(folder)
         load_base(folder, "none", choose_hardware("fp32"))
     assert str(folder) in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("window", [48, None])
+def test_base_model_that_sees_fewer_tokens_back_than_a_row_has(tmp_path, tiny_llama, window):
+    from stages.common.models import check_window
+
+    folder = copied(tiny_llama, tmp_path / "base")
+    edit_json(folder / "config.json", model_type="mistral", sliding_window=window)
+    params = tiny_params()
+    params["finetune"]["max_summary_tokens"] = 16
+    knobs = Finetune(**params["finetune"])
+    check_window(folder, prompting(32), knobs)
+    if window:
+        with pytest.raises(UserError, match=f"{window} tokens back.*lower format_prompts"):
+            check_window(folder, prompting(33), knobs)
 
 
 def test_tokenizer_without_pad_takes_eos(tmp_path, tiny_llama):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import DynamicCache
 
-from stages.common import candidates, generation
+from stages.common import candidates, continuing
 from stages.common.attention import PRODUCTS
 from stages.common.candidates import cut, draw, grade, pick
 from stages.common.models import choose_hardware, load_base
@@ -22,8 +22,8 @@ TEXTS = WORDS.map(" ".join)
 
 def places(chances: torch.Tensor) -> torch.Tensor:
     """For `pick`: the first candidate takes the likeliest token, the second the next, and so on."""
-    ranked = chances.topk(COPIES).indices  # rows, copies, ranks
-    return ranked.diagonal(dim1=1, dim2=2)
+    ranked = chances.topk(COPIES).indices.view(-1, COPIES, COPIES)  # rows, copies, ranks
+    return ranked.diagonal(dim1=1, dim2=2).flatten()
 
 
 def alone(model, prompt: list[int], rank: int) -> list[int]:
@@ -40,7 +40,7 @@ def alone(model, prompt: list[int], rank: int) -> list[int]:
 @pytest.mark.parametrize("grows", [False, True])
 def test_candidates_of_a_prompt_are_blind_to_one_another(tiny_llama, monkeypatch, attention, grows):
     if grows:  # the cache, as on a GPU
-        monkeypatch.setattr(generation, "StaticCache", lambda c, _: DynamicCache(config=c))
+        monkeypatch.setattr(continuing, "StaticCache", lambda c, _: DynamicCache(config=c))
     model = load_base(tiny_llama, "none", choose_hardware("fp32")).eval()
     model.set_attn_implementation(attention)
     monkeypatch.setattr(candidates, "pick", places)
@@ -56,11 +56,11 @@ def test_a_candidate_ends_with_its_end_and_drawing_with_the_last(tiny_llama, mon
 
     def chosen(chances):
         steps.append(chances.shape)
-        return torch.tensor([next(ends)])
+        return torch.tensor(next(ends))
 
     monkeypatch.setattr(candidates, "pick", chosen)
     assert draw(model, PROMPTS[:1], 2, 9, eos=7) == [[[5, 7], [7]]]
-    assert steps == [(1, 2, len(model.model.embed_tokens.weight))] * 2
+    assert steps == [(2, len(model.model.embed_tokens.weight))] * 2
 
 
 def test_tokens_are_drawn_as_often_as_they_are_likely():

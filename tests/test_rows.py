@@ -4,11 +4,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    MambaConfig,
+    MambaForCausalLM,
+)
 
 from stages.common.attention import PRODUCTS
+from stages.common.cli import UserError
 from stages.common.prompts import tokenize_prompt, tokenize_summary
-from stages.common.rows import IGNORED, Collator, build_row, pack, take_apart
+from stages.common.rows import IGNORED, Collator, build_row, check_blind, pack, take_apart
 from tests.conftest import prompting
 
 PROMPTS = [list(range(10, 40)), list(range(50, 71))]
@@ -124,3 +131,16 @@ IDS = st.lists(st.integers(0, 300), min_size=1)
 @given(IDS, st.lists(IDS, min_size=1))
 def test_a_row_is_taken_apart_into_what_it_was_made_of(prompt, summaries):
     assert take_apart(build_row(prompt, summaries)) == (prompt, summaries)
+
+
+def test_model_that_keeps_references_apart_is_taken(model):
+    check_blind(model)
+
+
+def test_model_that_lets_references_see_one_another_is_refused(tiny_llama):
+    llama = AutoModelForCausalLM.from_pretrained(tiny_llama)
+    llama.set_attn_implementation("eager")  # adds the mask to the scores
+    mamba = MambaConfig(vocab_size=100, hidden_size=32, num_hidden_layers=2, state_size=8)
+    for model, kind in ((llama, "llama"), (MambaForCausalLM(mamba), "mamba")):
+        with pytest.raises(UserError, match=rf"\({kind}\) does not keep a row's references apart"):
+            check_blind(model.eval())

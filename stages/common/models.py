@@ -12,13 +12,19 @@ os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 import torch
 from peft import PeftModel, get_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    DynamicCache,
+)
 from transformers.utils import logging
 
 from stages.common.attention import PRODUCTS
 from stages.common.cli import UserError, out_of_memory
 from stages.common.files import need
-from stages.common.params import Finetune
+from stages.common.params import Finetune, FormatPrompts
 from stages.common.prompts import end_of_turn
 
 # What the libraries raise at a file that is cut short, is another's or is none of theirs.
@@ -82,6 +88,25 @@ def check_support(knobs: Finetune, hardware: Hardware) -> None:
         raise UserError(f"finetune.activation_checkpointing is true: {message}")
 
 
+def check_window(folder: str | Path, prompting: FormatPrompts, knobs: Finetune) -> None:
+    """Raise a `UserError` where layers of the base model see fewer tokens back than a row has.
+
+    A row's mask says what its tokens see, and knows no window, to which generation would keep.
+    """
+    try:
+        config = AutoConfig.from_pretrained(folder).get_text_config(decoder=True)
+    except BROKEN as error:
+        raise UserError(f"{folder} holds no model that loads: {_first(error)}") from None
+    layers = DynamicCache(config=config).layers
+    window = min((layer.sliding_window for layer in layers if layer.is_sliding), default=None)
+    longest = prompting.max_prompt_tokens + knobs.max_summary_tokens
+    if window and window < longest:
+        raise UserError(
+            f"the base model sees {window} tokens back, fewer than a prompt and a summary have"
+            f" ({longest}): lower format_prompts.max_prompt_tokens"
+        )
+
+
 def load_tokenizer(folder: str | Path, chat: bool = False):
     """The tokenizer of a model folder, sure to have EOS and pad, padding on the left.
 
@@ -139,8 +164,7 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware):
             raise
         raise UserError(f"{folder} holds no model that loads: {_first(error)}") from None
     # Not sdpa by default: a model with an attention of its own.
-    fused = model.config._attn_implementation == "sdpa"
-    if fused and (hardware.device, hardware.dtype) == ("cpu", torch.bfloat16):
+    if hardware.device == "cpu" and model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(PRODUCTS)
     return model.to("xla") if xla else model
 

@@ -11,6 +11,8 @@ last token opens every segment because it predicts a different first token in ea
 
 import torch
 
+from stages.common.cli import UserError, out_of_memory
+
 IGNORED = -100  # the label that transformers' losses leave out
 MULTIPLE = 16  # rows are padded to it: CPU kernels are compiled anew for every length they meet
 
@@ -113,3 +115,30 @@ class Collator:
             "shift_labels": labels[keep],
             "logits_to_keep": keep,
         }
+
+
+def check_blind(model) -> None:
+    """Raise a `UserError` where the model lets a reference see the others of its row.
+
+    So does one whose attention takes no mask of this kind, or that carries a state along the row.
+    """
+    vocabulary = model.config.get_text_config(decoder=True).vocab_size
+    prompt, changed, summary, other = (
+        [(step * i + 5) % vocabulary for i in range(1, 9)] for step in (3, 5, 7, 11)
+    )
+    rows = [(prompt, [summary]), (prompt, [other, summary]), (changed, [summary])]
+    batch = Collator(0)([build_row(*row) for row in rows])
+    inputs = {k: v.to(model.device) for k, v in batch.items() if "labels" not in k}
+    refusal = f"the base model ({model.config.model_type}) does not keep a row's references apart"
+    try:
+        with torch.no_grad():
+            logits = model(**inputs).logits
+    except (TypeError, ValueError, RuntimeError) as error:
+        if out_of_memory(error):
+            raise
+        raise UserError(refusal) from error
+    alone, _, beside, after = logits.float().view(4, len(summary), -1)
+    leak, sway = ((one - alone).abs().mean(-1) for one in (beside, after))  # of each token
+    # Rounding differs with what a row holds, but by far less than with the prompt.
+    if leak.max() > 0.1 * sway.mean():
+        raise UserError(refusal)

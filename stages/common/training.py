@@ -20,7 +20,7 @@ from stages.common.cli import UserError
 from stages.common.files import writing
 from stages.common.models import Hardware, load_base
 from stages.common.params import Finetune
-from stages.common.rows import Collator
+from stages.common.rows import Collator, check_blind
 from stages.common.trainer import ResumableTrainer
 
 
@@ -106,6 +106,7 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
 def load_frozen(knobs: Finetune, hardware: Hardware, base: Path):
     """The base model, ready for an adapter to be trained on it."""
     model = load_base(base, knobs.quantization, hardware)
+    check_blind(model)
     model.config.use_cache = False
     if knobs.quantization != "none":
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)

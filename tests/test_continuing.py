@@ -1,0 +1,80 @@
+"""Continuations that share a prompt's row are those that `generate` writes for it alone."""
+
+import pytest
+import torch
+from transformers import DynamicCache, MistralConfig, MistralForCausalLM
+
+from stages.common import continuing
+from stages.common.attention import PRODUCTS
+from stages.common.continuing import continued
+from stages.common.models import choose_hardware, load_base
+
+PROMPTS = [[0, *range(20, 20 + n)] for n in (9, 30, 14, 30, 1, 17, 23, 11, 25, 12)]
+PAD, ROOM = 2, 9
+BEAMS = {"length_penalty": 1.4, "early_stopping": True, "no_repeat_ngram_size": 2}
+
+
+def alone(model, prompt: list[int], **options) -> list[int]:
+    ids = torch.tensor([prompt], device=model.device)
+    options |= {"max_new_tokens": ROOM, "pad_token_id": PAD, "use_cache": False}
+    return model.generate(ids, attention_mask=torch.ones_like(ids), **options)[0, ids.shape[1] :]
+
+
+def assert_same(model, **options):
+    made = continued(model, PROMPTS, PAD, ROOM, **options)
+    assert len(made) == len(PROMPTS)
+    for prompt, ids in zip(PROMPTS, made, strict=True):
+        expected = alone(model, prompt, **options).tolist()
+        assert ids.tolist() == expected + [PAD] * (len(ids) - len(expected))
+    assert len({tuple(ids) for ids in made.tolist()}) > 3  # or a mix-up would not show
+
+
+@pytest.fixture
+def cached(monkeypatch) -> list[int]:
+    """Rows of the cache at each step."""
+    rows = []
+
+    class Watched(continuing.Rows):
+        def fold(self, decoder, given, named):
+            rows.append(len(named["past_key_values"].layers[0].keys))
+            return super().fold(decoder, given, named)
+
+    monkeypatch.setattr(continuing, "Rows", Watched)
+    return rows
+
+
+@pytest.mark.parametrize("beams", [{"num_beams": 1}, {"num_beams": 4, **BEAMS}], ids=["1", "4"])
+@pytest.mark.parametrize("grows", [False, True])
+@pytest.mark.parametrize("attention", ["sdpa", PRODUCTS])
+def test_they_grow_in_one_row_a_prompt(tiny_llama, monkeypatch, cached, attention, grows, beams):
+    if grows:  # the cache, as on a GPU
+        monkeypatch.setattr(continuing, "StaticCache", lambda c, _: DynamicCache(config=c))
+    model = load_base(tiny_llama, "none", choose_hardware("fp32"))
+    model.set_attn_implementation(attention)
+    assert_same(model, do_sample=False, **beams)
+    assert set(cached) == {len(PROMPTS)}
+
+
+@pytest.mark.parametrize("beams", [{"num_beams": 1}, {"num_beams": 4, **BEAMS}], ids=["1", "4"])
+def test_an_attention_that_takes_no_such_mask_has_a_row_for_each(tiny_llama, cached, beams):
+    model = load_base(tiny_llama, "none", choose_hardware("fp32"))
+    model.set_attn_implementation("eager")
+    assert_same(model, do_sample=False, **beams)
+    assert not cached
+
+
+@pytest.mark.parametrize("beams", [{"num_beams": 1}, {"num_beams": 4, **BEAMS}], ids=["1", "4"])
+def test_a_window_keeps_to_its_own_continuation(cached, beams):
+    torch.manual_seed(0)
+    config = MistralConfig(
+        vocab_size=100,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        sliding_window=8,
+    )
+    assert_same(MistralForCausalLM(config).eval(), do_sample=False, **beams)
+    assert not cached
