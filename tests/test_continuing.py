@@ -2,7 +2,14 @@
 
 import pytest
 import torch
-from transformers import DynamicCache, MistralConfig, MistralForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    BloomConfig,
+    DynamicCache,
+    GPT2Config,
+    MambaConfig,
+    MistralConfig,
+)
 
 from stages.common import continuing
 from stages.common.attention import PRODUCTS
@@ -11,7 +18,7 @@ from stages.common.models import choose_hardware, load_base
 
 PROMPTS = [[0, *range(20, 20 + n)] for n in (9, 30, 14, 30, 1, 17, 23, 11, 25, 12)]
 PAD, ROOM = 2, 9
-BEAMS = {"length_penalty": 1.4, "early_stopping": True, "no_repeat_ngram_size": 2}
+BEAMS = {"length_penalty": 1.4, "early_stopping": True}
 
 
 def alone(model, prompt: list[int], **options) -> list[int]:
@@ -55,26 +62,19 @@ def test_they_grow_in_one_row_a_prompt(tiny_llama, monkeypatch, cached, attentio
     assert set(cached) == {len(PROMPTS)}
 
 
-@pytest.mark.parametrize("beams", [{"num_beams": 1}, {"num_beams": 4, **BEAMS}], ids=["1", "4"])
-def test_an_attention_that_takes_no_such_mask_has_a_row_for_each(tiny_llama, cached, beams):
-    model = load_base(tiny_llama, "none", choose_hardware("fp32"))
-    model.set_attn_implementation("eager")
-    assert_same(model, do_sample=False, **beams)
-    assert not cached
+SMALL = {"vocab_size": 100, "hidden_size": 32, "num_hidden_layers": 2}
+HEADS = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8}
+MODELS = {
+    "input ids by position": GPT2Config(vocab_size=100, n_embd=32, n_layer=2, n_head=4),
+    "a window": MistralConfig(**SMALL, **HEADS, intermediate_size=64, sliding_window=8),
+    "a state": MambaConfig(**SMALL, state_size=8),
+    "an attention of its own": BloomConfig(vocab_size=100, hidden_size=32, n_layer=2, n_head=4),
+}
 
 
-@pytest.mark.parametrize("beams", [{"num_beams": 1}, {"num_beams": 4, **BEAMS}], ids=["1", "4"])
-def test_a_window_keeps_to_its_own_continuation(cached, beams):
+@pytest.mark.parametrize("kind", MODELS)
+def test_only_a_model_that_a_mask_keeps_apart_shares_rows(cached, kind):
     torch.manual_seed(0)
-    config = MistralConfig(
-        vocab_size=100,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        sliding_window=8,
-    )
-    assert_same(MistralForCausalLM(config).eval(), do_sample=False, **beams)
-    assert not cached
+    model = AutoModelForCausalLM.from_config(MODELS[kind]).eval()
+    assert_same(model, num_beams=4, do_sample=False, **BEAMS)
+    assert bool(cached) == (kind == "input ids by position")

@@ -1,8 +1,5 @@
 """Continuations of prompts: each prompt is read once, however many continuations it has."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from transformers import Cache, DynamicCache, StaticCache
 from transformers.cache_utils import DynamicLayer
@@ -31,20 +28,31 @@ def continued(
     ids = [[pad] * n + ids for n, ids in zip(padding, prompts, strict=True)]
     mask = [[0] * n + [1] * (width - n) for n in padding]
     ids, mask = torch.tensor(ids, device=model.device), torch.tensor(mask, device=model.device)
+    inputs = {
+        "input_ids": ids.repeat_interleave(copies, dim=0),
+        "attention_mask": mask.repeat_interleave(copies, dim=0),
+    }
+    options |= {"num_beams": num_beams, "max_new_tokens": room, "pad_token_id": pad}
+    if not shares(model):
+        return model.generate(**inputs, **options, disable_compile=True)[:, width:]
     at_once = copies * num_beams
     cache = read(model, ids[:, :-1], mask[:, :-1], room * at_once)
-    with shared(model, cache, mask[:, :-1], room, at_once):
-        output = model.generate(
-            input_ids=ids.repeat_interleave(copies, dim=0),
-            attention_mask=mask.repeat_interleave(copies, dim=0),
-            past_key_values=cache,
-            num_beams=num_beams,
-            disable_compile=True,
-            max_new_tokens=room,
-            pad_token_id=pad,
-            **options,
-        )
+    rows, decoder = Rows(cache, mask[:, :-1], room, at_once), model.get_decoder()
+    cache.reorder_cache = rows.reorder
+    with (
+        decoder.register_forward_pre_hook(rows.fold, with_kwargs=True),
+        decoder.register_forward_hook(rows.unfold),
+    ):
+        output = model.generate(**inputs, **options, past_key_values=cache, disable_compile=True)
     return output[:, width:]
+
+
+def shares(model) -> bool:
+    """Whether a mask can keep continuations in one row apart: in no window, no recurrent state and
+    no attention of another kind."""
+    cache = DynamicCache(config=model.config.get_text_config(decoder=True))
+    whole = all(type(layer) is DynamicLayer for layer in cache.layers)
+    return whole and model.config._attn_implementation in ("sdpa", PRODUCTS)
 
 
 def read(model, input_ids: torch.Tensor, mask: torch.Tensor, room: int) -> Cache:
@@ -55,7 +63,7 @@ def read(model, input_ids: torch.Tensor, mask: torch.Tensor, room: int) -> Cache
     kernels are made anew for every length.
     """
     config = model.config.get_text_config(decoder=True)
-    few = model.device.type == "cpu" and shares(model)
+    few = model.device.type == "cpu"
     length = input_ids.shape[1] + room
     parts = []  # a cache, and how many places of padding it leaves out
     for rows in torch.arange(len(input_ids), device=model.device).split(READ if few else len(mask)):
@@ -83,34 +91,10 @@ def read(model, input_ids: torch.Tensor, mask: torch.Tensor, room: int) -> Cache
     return whole
 
 
-def shares(model) -> bool:
-    """Whether a mask can keep continuations in one row apart: in no window, no recurrent state and
-    no attention of another kind."""
-    cache = DynamicCache(config=model.config.get_text_config(decoder=True))
-    whole = all(type(layer) is DynamicLayer for layer in cache.layers)
-    return whole and model.config._attn_implementation in ("sdpa", PRODUCTS)
-
-
-@contextmanager
-def shared(model, cache: Cache, mask: torch.Tensor, room: int, copies: int) -> Iterator[None]:
-    """Let `copies` continuations of each prompt grow in that prompt's one row of `cache`."""
-    if not shares(model):
-        cache.batch_repeat_interleave(copies)
-        yield
-        return
-    rows, decoder = Rows(cache, mask, room, copies), model.get_decoder()
-    cache.reorder_cache = rows.reorder
-    with (
-        decoder.register_forward_pre_hook(rows.fold, with_kwargs=True),
-        decoder.register_forward_hook(rows.unfold),
-    ):
-        yield
-
-
 class Rows:
     """One row for all continuations of a prompt, where `generate` has one for each.
 
-    The decoder is given a token of every continuation side by side, and a mask by which each sees
+    By hooks the decoder is given a token of every continuation side by side, and a mask by which each sees
     the prompt and its own earlier ones. Where beams change places only the mask follows.
     """
 
@@ -123,16 +107,17 @@ class Rows:
         self.static = cache.is_compileable  # it hands out its whole length
 
     def fold(self, _decoder, given: tuple, named: dict) -> tuple[tuple, dict]:
+        (ids,) = given or (named["input_ids"],)  # GPT-2 gives it by position
         start, self.end = self.end, self.end + self.copies
         self.visible[:, start : self.end] = self.own
         seen = self.visible if self.static else self.visible[:, : self.end]
         folded = {
-            "input_ids": named["input_ids"].view(-1, self.copies),
+            "input_ids": ids.view(-1, self.copies),
             "attention_mask": seen.view(-1, 1, self.copies, seen.shape[1]),
             "position_ids": self.position,
         }
         self.position = self.position + 1
-        return given, named | folded
+        return (), named | folded
 
     def unfold(self, _decoder, _given: tuple, output):
         output.last_hidden_state = output.last_hidden_state.flatten(0, 1)[:, None]
