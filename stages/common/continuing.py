@@ -94,8 +94,8 @@ def read(model, input_ids: torch.Tensor, mask: torch.Tensor, room: int) -> Cache
 class Rows:
     """One row for all continuations of a prompt, where `generate` has one for each.
 
-    By hooks the decoder is given a token of every continuation side by side, and a mask by which each sees
-    the prompt and its own earlier ones. Where beams change places only the mask follows.
+    By hooks the decoder is given a token of every continuation side by side, and a mask by which
+    each sees the prompt and its own earlier ones. Where beams change places only the mask follows.
     """
 
     def __init__(self, cache: Cache, mask: torch.Tensor, room: int, copies: int):
