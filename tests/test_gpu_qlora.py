@@ -32,7 +32,7 @@ def test_both_recipes_count_the_same_useful_tokens(packed):
 
 
 def test_tiny_run_prints_the_whole_table(monkeypatch, capfd):
-    command = ["gpu_qlora", "--tiny", "--steps", "2", "--step-tokens", "1200"]
+    command = ["gpu_qlora", "--tiny", "--steps", "2", "--step-tokens", "500"]
     monkeypatch.setattr("sys.argv", command)
     gpu_qlora.main()
     shown = capfd.readouterr().out
