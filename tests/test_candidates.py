@@ -43,6 +43,7 @@ def test_candidates_of_a_prompt_are_blind_to_one_another(tiny_llama, monkeypatch
         monkeypatch.setattr(continuing, "StaticCache", lambda c, _: DynamicCache(config=c))
     model = load_base(tiny_llama, "none", choose_hardware("fp32")).eval()
     model.set_attn_implementation(attention)
+    model.generation_config.update(do_sample=True, repetition_penalty=1.5, temperature=0.6)
     monkeypatch.setattr(candidates, "pick", places)
     drawn = draw(model, PROMPTS, COPIES, ROOM, eos=2)
     for prompt, made in zip(PROMPTS, drawn, strict=True):

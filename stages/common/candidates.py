@@ -14,9 +14,16 @@ def draw(
     model, prompts: list[list[int]], copies: int, room: int, eos: int
 ) -> list[list[list[int]]]:
     """`copies` random summaries of each prompt: token ids up to the end, `room` at most."""
-    drawing = LogitsProcessorList([Drawing()])
     output = continued(
-        model, prompts, eos, room, copies, eos_token_id=eos, logits_processor=drawing
+        model,
+        prompts,
+        eos,
+        room,
+        copies,
+        eos_token_id=eos,
+        logits_processor=LogitsProcessorList([Drawing()]),
+        do_sample=False,  # whatever the model's own generation config says
+        repetition_penalty=1.0,
     )
     drawn = [cut(ids, eos) for ids in output.tolist()]
     return [drawn[i : i + copies] for i in range(0, len(drawn), copies)]
