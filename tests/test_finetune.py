@@ -127,3 +127,27 @@ def test_precision_is_chosen_by_the_hardware(monkeypatch):
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
         assert choose_hardware().dtype == dtype
     assert choose_hardware("bf16").dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("kind", ["a window", "an attention of its own"])
+def test_base_model_that_would_not_keep_to_a_rows_mask_is_refused(prepared, kind):
+    from transformers import AutoModelForCausalLM, BloomConfig, MistralConfig
+
+    small = {"vocab_size": 259, "hidden_size": 32, "num_hidden_layers": 2}
+    if kind == "a window":
+        config = MistralConfig(
+            **small, num_attention_heads=4, num_key_value_heads=2, sliding_window=64
+        )
+        said = "the base model sees 64 tokens back"
+    else:
+        config = BloomConfig(**small, n_head=4)
+        said = "the base model (bloom) does not keep a row's references apart"
+    base = prepared.root / "models/base"
+    for file in ("model.safetensors", "config.json", "generation_config.json"):
+        (base / file).unlink(missing_ok=True)
+    AutoModelForCausalLM.from_config(config).save_pretrained(base)
+    done = prepared.python("-m", "stages.finetune", check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"error: {said}")
+    assert "Traceback" not in done.stderr
+    assert not (prepared.root / "models/adapter").exists()
