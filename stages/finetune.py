@@ -29,7 +29,7 @@ def main() -> None:
 
     from stages.common.card import model_card
     from stages.common.checkpoints import fingerprint
-    from stages.common.models import check_support, check_window, choose_hardware, load_tokenizer
+    from stages.common.models import check_layers, check_support, choose_hardware, load_tokenizer
     from stages.common.ranking import save_start, train_on_ranking
     from stages.common.rows import Collator
     from stages.common.soup import train_soup
@@ -40,7 +40,7 @@ def main() -> None:
     check_support(knobs, hardware)
     print(f"finetune: on {hardware}, base weights: {knobs.quantization} quantisation")
     tokenizer = load_tokenizer(BASE, prompting.chat_template)
-    check_window(BASE, prompting, knobs)
+    check_layers(BASE, prompting, knobs)
     splits = [
         tokenize_split(name, tokenizer, prompting, knobs.max_summary_tokens)
         for name in ("train", "validation")

@@ -99,14 +99,20 @@ def test_params(tmp_path, edits, said):
     assert said in str(error.value) and "\n" not in str(error.value)
 
 
-def test_params_errors_come_within_a_second(tmp_path):
+def test_params_errors_come_as_fast_as_the_imports_let_them(tmp_path):
     write_params(tmp_path, {"clean.redact": 7})
-    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = python("-m", "stages.clean", cwd=tmp_path)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert done.returncode == 1 and done.stderr.startswith("error: params.yaml: clean.redact is 7")
-    # Of the processor, for the machine may be busy with something else.
-    assert after.ru_utime + after.ru_stime - spent.ru_utime - spent.ru_stime < 1
+
+    def cpu_seconds(*arguments: str, said: str = "") -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert python(*arguments, cwd=tmp_path).stderr.startswith(said)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    # Side by side, for machines differ, and one differs from hour to hour.
+    imports = [cpu_seconds("-c", "import polars, pyarrow.parquet, pydantic") for _ in range(3)]
+    said = "error: params.yaml: clean.redact is 7"
+    stage = [cpu_seconds("-m", "stages.clean", said=said) for _ in range(3)]
+    assert min(stage) < 2 * min(imports)
 
 
 SWEEPS = [
@@ -181,17 +187,34 @@ def test_base_models(tmp_path, tiny_llama, name):
 
 @pytest.mark.parametrize("window", [48, None])
 def test_base_model_that_sees_fewer_tokens_back_than_a_row_has(tmp_path, tiny_llama, window):
-    from stages.common.models import check_window
+    from stages.common.models import check_layers
 
     folder = copied(tiny_llama, tmp_path / "base")
     edit_json(folder / "config.json", model_type="mistral", sliding_window=window)
     params = tiny_params()
     params["finetune"]["max_summary_tokens"] = 16
     knobs = Finetune(**params["finetune"])
-    check_window(folder, prompting(32), knobs)
+    check_layers(folder, prompting(32), knobs)
     if window:
         with pytest.raises(UserError, match=f"{window} tokens back.*lower format_prompts"):
-            check_window(folder, prompting(33), knobs)
+            check_layers(folder, prompting(33), knobs)
+
+
+def test_base_model_of_which_some_layers_carry_a_state(tmp_path):
+    from transformers import Lfm2Config
+
+    from stages.common.models import check_layers
+
+    knobs = Finetune(**tiny_params()["finetune"])
+
+    def check(kind: str) -> None:
+        layers = ["full_attention", kind]
+        Lfm2Config(num_hidden_layers=2, layer_types=layers).save_pretrained(tmp_path)
+        check_layers(tmp_path, prompting(), knobs)
+
+    check("full_attention")
+    with pytest.raises(UserError, match=r"the base model \(lfm2\) carries a state"):
+        check("conv")
 
 
 def test_tokenizer_without_pad_takes_eos(tmp_path, tiny_llama):

@@ -4,9 +4,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import DynamicCache
 
-from stages.common import candidates, continuing
+from stages.common import candidates
 from stages.common.attention import PRODUCTS
 from stages.common.candidates import cut, draw, grade, pick
 from stages.common.models import choose_hardware, load_base
@@ -37,10 +36,7 @@ def alone(model, prompt: list[int], rank: int) -> list[int]:
 
 
 @pytest.mark.parametrize("attention", ["sdpa", PRODUCTS])
-@pytest.mark.parametrize("grows", [False, True])
-def test_candidates_of_a_prompt_are_blind_to_one_another(tiny_llama, monkeypatch, attention, grows):
-    if grows:  # the cache, as on a GPU
-        monkeypatch.setattr(continuing, "StaticCache", lambda c, _: DynamicCache(config=c))
+def test_candidates_of_a_prompt_are_blind_to_one_another(tiny_llama, monkeypatch, attention):
     model = load_base(tiny_llama, "none", choose_hardware("fp32")).eval()
     model.set_attn_implementation(attention)
     model.generation_config.update(do_sample=True, repetition_penalty=1.5, temperature=0.6)

@@ -1,12 +1,13 @@
 """Continuations of prompts: each prompt is read once, however many continuations it has."""
 
 import torch
-from transformers import Cache, DynamicCache, StaticCache
+from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from stages.common.attention import PRODUCTS
 
 READ = 8  # prompts that a CPU reads at a time
+MULTIPLE = 64  # of tokens are handed out: CPU kernels are compiled anew for every length they meet
 
 
 @torch.no_grad()  # inference mode is refused on XLA
@@ -33,17 +34,18 @@ def continued(
         "attention_mask": mask.repeat_interleave(copies, dim=0),
     }
     options |= {"num_beams": num_beams, "max_new_tokens": room, "pad_token_id": pad}
+    options["disable_compile"] = True  # a model's own config may ask for it, at every new length
     if not shares(model):
-        return model.generate(**inputs, **options, disable_compile=True)[:, width:]
+        return model.generate(**inputs, **options)[:, width:]
     at_once = copies * num_beams
     cache = read(model, ids[:, :-1], mask[:, :-1], room * at_once)
-    rows, decoder = Rows(cache, mask[:, :-1], room, at_once), model.get_decoder()
+    rows, decoder = Rows(mask[:, :-1], room, at_once), model.get_decoder()
     cache.reorder_cache = rows.reorder
     with (
         decoder.register_forward_pre_hook(rows.fold, with_kwargs=True),
         decoder.register_forward_hook(rows.unfold),
     ):
-        output = model.generate(**inputs, **options, past_key_values=cache, disable_compile=True)
+        output = model.generate(**inputs, **options, past_key_values=cache)
     return output[:, width:]
 
 
@@ -56,39 +58,67 @@ def shares(model) -> bool:
 
 
 def read(model, input_ids: torch.Tensor, mask: torch.Tensor, room: int) -> Cache:
-    """A cache that holds the prompts (rows, tokens), padded on the left where `mask` is 0.
+    """A cache with the prompts (rows, tokens), padded on the left where `mask` is 0, and with room
+    for later tokens.
 
-    A CPU reads a few at a time, so that what a layer hands to the next stays in its cache, without
-    the padding that only longer ones need, and has `room` for later tokens from the start, for its
-    kernels are made anew for every length.
+    A CPU reads a few at a time, so that what a layer hands to the next stays in its cache, and
+    without the padding that only longer ones need.
     """
     config = model.config.get_text_config(decoder=True)
-    few = model.device.type == "cpu"
-    length = input_ids.shape[1] + room
-    parts = []  # a cache, and how many places of padding it leaves out
-    for rows in torch.arange(len(input_ids), device=model.device).split(READ if few else len(mask)):
-        # The first part, of the longest prompts, gives the cache its length.
-        padding = int((mask[rows].sum(0) == 0).sum()) if parts else 0
+    whole = DynamicCache(config=config)
+    whole.layers = [Room(*input_ids.shape, room) for _ in whole.layers]
+    few = READ if model.device.type == "cpu" else len(mask)
+    for start in range(0, len(mask), few):
+        rows = slice(start, start + few)
+        padding = min(int((mask[rows].sum(0) == 0).sum()), mask.shape[1] - 1)
         some, seen = input_ids[rows, padding:], mask[rows, padding:]
-        cache = StaticCache(config, length - padding) if few else DynamicCache(config=config)
+        part = DynamicCache(config=config)
         # Without the output layer, which `generate` needs from the last token on.
         model.get_decoder()(
             input_ids=some,
             attention_mask=seen,
             position_ids=(seen.cumsum(-1) - 1).clamp(min=0),
-            past_key_values=cache,
+            past_key_values=part,
             use_cache=True,
         )
-        parts.append((cache, padding))
-    whole = parts[0][0]
-    for number, layer in enumerate(whole.layers if len(parts) > 1 else ()):
-        for name in ("keys", "values"):
-            states = [
-                torch.nn.functional.pad(getattr(cache.layers[number], name), (0, 0, padding, 0))
-                for cache, padding in parts
-            ]
-            setattr(layer, name, torch.cat(states))
+        for layer, states in zip(whole.layers, part.layers, strict=True):
+            layer.put(rows, padding, states.keys, states.values)
     return whole
+
+
+class Room(DynamicLayer):
+    """A layer of the cache whose room for later tokens is there from the start.
+
+    `keys` and `values` are (rows, heads, length + room, size), the first `filled` of them in use.
+    """
+
+    def __init__(self, rows: int, length: int, room: int):
+        super().__init__()
+        self.rows, self.filled, self.length = rows, length, length + room
+
+    def put(self, rows: slice, start: int, keys: torch.Tensor, values: torch.Tensor) -> None:
+        if not self.is_initialized:
+            self.lazy_initialization(keys, values)
+            self.keys, self.values = (
+                new.new_zeros(self.rows, new.shape[1], self.length, new.shape[3])
+                for new in (keys, values)
+            )
+        end = start + keys.shape[2]
+        self.keys[rows, :, start:end], self.values[rows, :, start:end] = keys, values
+
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_, **__) -> tuple:
+        self.put(slice(None), self.filled, key_states, value_states)
+        self.filled += key_states.shape[2]
+        end = handed_out(self.filled)
+        return self.keys[:, :, :end], self.values[:, :, :end]
+
+    def get_seq_length(self) -> int:
+        return self.filled
+
+
+def handed_out(filled: int) -> int:
+    """Places of the cache that attention is given: the filled ones and, masked, some empty ones."""
+    return -(-filled // MULTIPLE) * MULTIPLE
 
 
 class Rows:
@@ -98,19 +128,18 @@ class Rows:
     each sees the prompt and its own earlier ones. Where beams change places only the mask follows.
     """
 
-    def __init__(self, cache: Cache, mask: torch.Tensor, room: int, copies: int):
+    def __init__(self, mask: torch.Tensor, room: int, copies: int):
         self.copies, self.end = copies, mask.shape[1]
         self.position = mask.sum(1, keepdim=True).expand(-1, copies)  # rows, copies
         visible = mask.bool().repeat_interleave(copies, dim=0)
         self.visible = torch.nn.functional.pad(visible, (0, room * copies))  # continuations, tokens
         self.own = torch.eye(copies, dtype=torch.bool, device=mask.device).repeat(len(mask), 1)
-        self.static = cache.is_compileable  # it hands out its whole length
 
     def fold(self, _decoder, given: tuple, named: dict) -> tuple[tuple, dict]:
         (ids,) = given or (named["input_ids"],)  # GPT-2 gives it by position
         start, self.end = self.end, self.end + self.copies
         self.visible[:, start : self.end] = self.own
-        seen = self.visible if self.static else self.visible[:, : self.end]
+        seen = self.visible[:, : handed_out(self.end)]
         folded = {
             "input_ids": ids.view(-1, self.copies),
             "attention_mask": seen.view(-1, 1, self.copies, seen.shape[1]),

@@ -19,6 +19,7 @@ from transformers import (
     BitsAndBytesConfig,
     DynamicCache,
 )
+from transformers.cache_utils import LinearAttentionCacheLayerMixin
 from transformers.utils import logging
 
 from stages.common.attention import PRODUCTS
@@ -88,16 +89,20 @@ def check_support(knobs: Finetune, hardware: Hardware) -> None:
         raise UserError(f"finetune.activation_checkpointing is true: {message}")
 
 
-def check_window(folder: str | Path, prompting: FormatPrompts, knobs: Finetune) -> None:
-    """Raise a `UserError` where layers of the base model see fewer tokens back than a row has.
+def check_layers(folder: str | Path, prompting: FormatPrompts, knobs: Finetune) -> None:
+    """Raise a `UserError` where layers of the base model carry a state along a row, or see fewer
+    tokens back than a row has.
 
-    A row's mask says what its tokens see, and knows no window, to which generation would keep.
+    A row's mask says what its tokens see, and neither a state nor a window, to which generation
+    would keep, knows of it.
     """
     try:
         config = AutoConfig.from_pretrained(folder).get_text_config(decoder=True)
     except BROKEN as error:
         raise UserError(f"{folder} holds no model that loads: {_first(error)}") from None
     layers = DynamicCache(config=config).layers
+    if any(isinstance(layer, LinearAttentionCacheLayerMixin) for layer in layers):
+        raise UserError(f"the base model ({config.model_type}) carries a state along a row")
     window = min((layer.sliding_window for layer in layers if layer.is_sliding), default=None)
     longest = prompting.max_prompt_tokens + knobs.max_summary_tokens
     if window and window < longest:
