@@ -11,8 +11,9 @@ REMOTE = $(shell grep -hs '^ *remote *=' .dvc/config .dvc/config.local)
 repro: .venv/runtime
 	dvc repro $(if $(REMOTE),--pull)
 
+# Two at a time, for most tests wait for a stage, which starts on one core.
 test: .venv/dev lint
-	python -m pytest
+	python -m pytest -n 2 --dist worksteal
 
 lint: .venv/dev
 	ruff check .

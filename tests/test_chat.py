@@ -185,7 +185,7 @@ def test_tokenizer_without_a_chat_template_is_refused(tiny_llama):
         load_tokenizer(tiny_llama, chat=True)
 
 
-def test_chat_model_trains_and_stops_at_the_end_of_its_turn(prepared):
+def test_chat_model_trains_and_stops_at_the_end_of_its_turn(forks, prepared):
     project = prepared
     tokenizer = AutoTokenizer.from_pretrained(project.root / "models/base")
     # The turn ends with `<unk>`, which is not the tokenizer's EOS.
@@ -209,7 +209,8 @@ def test_chat_model_trains_and_stops_at_the_end_of_its_turn(prepared):
             "generate.max_new_tokens": 40,
         }
     )
-    project.python("-m", "stages.finetune")
-    project.python("-m", "stages.generate", "tuned")
+    for stage in ("finetune", "generate@tuned"):
+        ended = forks.run(project.root, stage)
+        assert ended.status == 0, ended.said
     lines = (project.root / "data/summaries/tuned.jsonl").read_text().splitlines()
     assert {json.loads(line)["summary"] for line in lines} == {"Done."}

@@ -11,7 +11,7 @@ from tests.conftest import make_project, prepare, prompting, tiny_params
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, tiny_llama):
+def trained(tmp_path_factory, forks, tiny_llama):
     """A project whose every reference is one short sentence, trained until it knows it."""
     project = make_project(tmp_path_factory.mktemp("trained") / "project", tiny_llama)
     for file in (project.root / "corpus").glob("*.jsonl"):
@@ -29,7 +29,8 @@ def trained(tmp_path_factory, tiny_llama):
         }
     )
     prepare(project)
-    project.python("-m", "stages.finetune")
+    ended = forks.run(project.root, "finetune")
+    assert ended.status == 0, ended.said
     return project
 
 
@@ -130,7 +131,7 @@ def test_precision_is_chosen_by_the_hardware(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["a window", "an attention of its own"])
-def test_base_model_that_would_not_keep_to_a_rows_mask_is_refused(prepared, kind):
+def test_base_model_that_would_not_keep_to_a_rows_mask_is_refused(forks, prepared, kind):
     from transformers import AutoModelForCausalLM, BloomConfig, MistralConfig
 
     small = {"vocab_size": 259, "hidden_size": 32, "num_hidden_layers": 2}
@@ -146,8 +147,7 @@ def test_base_model_that_would_not_keep_to_a_rows_mask_is_refused(prepared, kind
     for file in ("model.safetensors", "config.json", "generation_config.json"):
         (base / file).unlink(missing_ok=True)
     AutoModelForCausalLM.from_config(config).save_pretrained(base)
-    done = prepared.python("-m", "stages.finetune", check=False)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"error: {said}")
-    assert "Traceback" not in done.stderr
+    ended = forks.run(prepared.root, "finetune")
+    assert ended.status == 1 and "Traceback" not in ended.said
+    assert ended.said.splitlines()[-1].startswith(f"error: {said}")
     assert not (prepared.root / "models/adapter").exists()
