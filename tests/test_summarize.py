@@ -4,10 +4,11 @@ import json
 
 import polars as pl
 import pytest
+from data_helpers import ROOT, python, write_params
 
-from stages.common.params import Params
+from stages.common.params import Params, load
 from tests.conftest import tiny_params
-from tools.summarize import parse_turns, prompts_of
+from tools.summarize import parse_turns, prompts_of, read_row
 
 
 def test_prompt_is_the_one_training_saw(reproduced):
@@ -79,3 +80,62 @@ def test_turns_of_a_text():
         {"speaker": "customer", "text": "a\nmore: b"},
         {"speaker": "agent", "text": "c"},
     ]
+
+
+LINES = [
+    ("", "not valid JSON"),
+    ("{", "not valid JSON"),
+    ("[" * 100_000, "not valid JSON"),
+    ("null", "not a JSON object"),
+    ("[]", "not a JSON object"),
+    ('"Customer: hi"', "not a JSON object"),
+    ("{}", "needs `turns`, a list, or `conversation`, a text"),
+    ('{"turns": "hi"}', "needs `turns`, a list"),
+    ('{"turns": null, "conversation": 5}', "needs `turns`, a list"),
+    ('{"turns": ["hi"]}', "each of `turns` needs a `text`"),
+    ('{"turns": [{"text": null}]}', "each of `turns` needs a `text`"),
+    ('{"turns": [{"speaker": 1, "text": "a"}]}', "a `speaker` must be a text"),
+    ('{"turns": []}', "holds no words to summarise"),
+    ('{"conversation": ""}', "holds no words to summarise"),
+    ('{"conversation": "Customer: 😀\\nAgent: @bob"}', "holds no words to summarise"),
+    ('{"turns": [{"text": "\\u0000"}]}', "holds no words to summarise"),
+]
+
+
+@pytest.mark.parametrize(("line", "said"), LINES)
+def test_lines_that_cannot_be_summarised(line, said):
+    with pytest.raises(ValueError) as error:
+        read_row(1, line, load(ROOT / "params.yaml"))
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"conversation": "Customer: half \\ud83d of an emoji"}',
+        json.dumps({"conversation": "Agent: " + "word " * 100_000}),
+        '{"turns": [{"text": "مرحبا"}, {"speaker": null, "text": "x", "more": [1]}]}',
+    ],
+    ids=["surrogate", "long", "right to left"],
+)
+def test_odd_lines_become_prompts(line):
+    params = load(ROOT / "params.yaml")
+    row = read_row(1, line, params)
+    assert prompts_of([row], params)[0].startswith(("Input: customer:", "Input: "))
+
+
+def test_summarising_redacts_as_training_does():
+    params = load(ROOT / "params.yaml")
+    row = read_row(1, '{"conversation": "Customer: I am jo@x.org, order #12345"}', params)
+    (prompt,) = prompts_of([row], params)
+    assert prompt == "Input: customer: i am (email), order (number)\nResponse:"
+
+
+@pytest.mark.parametrize("kind", ["absent", "folder"])
+def test_files_that_cannot_be_summarised(tmp_path, kind):
+    write_params(tmp_path)
+    for folder in ("models/base", "models/adapter", *(["chat.txt"] if kind == "folder" else [])):
+        (tmp_path / folder).mkdir(parents=True)
+    done = python("-m", "tools.summarize", "chat.txt", cwd=tmp_path)
+    assert done.returncode == 1 and "chat.txt" in done.stderr
+    assert "Traceback" not in done.stderr and done.stdout == ""
