@@ -1,14 +1,17 @@
 """Fine-tuning speed: the pipeline's rows against TRL's `SFTTrainer`, same model, data and LoRA.
 
     python -m benchmarks.training --dialogues 24
+    python -m benchmarks.training --dialogues 200 --seeds 42 43 --sides ours trl-grouped trl-packed
 
 Run it where `make repro` has made `data/prompts` and `models/base`; TRL must be installed
 (`benchmarks/requirements.txt`). Every side trains in a process of its own, on the same references
 and with as many of them to an optimiser step, and its adapter is then measured by the same
-validation loss. Prints a Markdown table.
+validation loss. A seed decides the order of the rows and LoRA's first weights; a side's row is the
+mean over its seeds. Prints a Markdown table.
 """
 
 import argparse
+import itertools
 import json
 import os
 import resource
@@ -23,6 +26,7 @@ from pathlib import Path
 from benchmarks.data_scale import processor
 
 VALIDATION = 40  # dialogues
+COUNTED = 24  # batches whose operations are counted
 SIDES = {
     "ours": "one row a dialogue, all its references in it",
     "trl-defaults": "SFTTrainer, defaults",
@@ -36,38 +40,48 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training")
     parser.add_argument("--dialogues", type=int, default=24)
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--side", choices=SIDES, help="only this one, printed as JSON")
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[42])
+    parser.add_argument("--one", action="store_true", help="measure the first side and seed: JSON")
     args = parser.parse_args()
-    if args.side:
-        print(json.dumps(measure(args.side, args.dialogues, args.epochs)))
+    if args.one:
+        print(json.dumps(measure(args.sides[0], args.seeds[0], args.dialogues, args.epochs)))
         return
-    results = {}
-    for side in SIDES:
-        print(f"training: {side} …", file=sys.stderr, flush=True)
-        command = [sys.executable, "-m", "benchmarks.training", "--side", side]
-        command += ["--dialogues", str(args.dialogues), "--epochs", str(args.epochs)]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        results[side] = json.loads(done.stdout.splitlines()[-1])
+    results = {side: [] for side in args.sides}
+    for seed in args.seeds:
+        for side in args.sides:
+            command = [sys.executable, "-m", "benchmarks.training", "--one"]
+            command += ["--sides", side, "--seeds", str(seed)]
+            command += ["--dialogues", str(args.dialogues), "--epochs", str(args.epochs)]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            result = done.stdout.splitlines()[-1]
+            print(f"training: {side}, seed {seed}: {result}", file=sys.stderr, flush=True)
+            results[side].append(json.loads(result))
     print_table(results)
 
 
 def print_table(results: dict) -> None:
-    ours = results["ours"]["references_per_second"]
+    means = {
+        side: {key: statistics.mean(one[key] for one in ones) for key in ones[0]}
+        for side, ones in results.items()
+    }
+    ours = means["ours"]["references_per_second"] if "ours" in means else float("nan")
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "trl"))
     print(f"{processor()}, {os.cpu_count()} cores; {versions}; {time.strftime('%Y-%m-%d')}\n")
     print("| side | references/s | ours is faster | validation loss | peak memory, GB |")
     print("|---|---:|---:|---:|---:|")
-    for side, result in results.items():
-        rate = result["references_per_second"]
+    for side, mean in means.items():
+        rate = mean["references_per_second"]
         print(
             f"| {SIDES[side]} | {rate:.2f} | {ours / rate:.1f} × |"
-            f" {result['validation_loss']:.4f} | {result['peak_gb']:.1f} |"
+            f" {mean['validation_loss']:.4f} | {mean['peak_gb']:.1f} |"
         )
-    share = results["ours"]["matmul_share"]
-    print(f"\nOurs computes at {share:.0%} of the speed of a plain matrix product of 2048 x 2048.")
+    if "ours" in means:
+        share = means["ours"]["matmul_share"]
+        print(f"\nOurs computes at {share:.0%} of the speed of a plain product of 2048 x 2048.")
 
 
-def measure(side: str, dialogues: int, epochs: int) -> dict:
+def measure(side: str, seed: int, dialogues: int, epochs: int) -> dict:
     """Train one side; references a second, validation loss and peak memory in gigabytes."""
     import polars as pl
     import torch
@@ -79,8 +93,9 @@ def measure(side: str, dialogues: int, epochs: int) -> dict:
     from stages.finetune import BASE, tokenize_split
 
     params = load()
-    knobs = params.finetune
-    set_seed(knobs.seed)
+    knobs = params.finetune.model_copy(update={"seed": seed})
+    params = params.model_copy(update={"finetune": knobs})
+    set_seed(seed)
     hardware = choose_hardware(knobs.precision if side != "trl-defaults" else "fp32")
     tokenizer = load_tokenizer(BASE)
     limits = (params.format_prompts, knobs.max_summary_tokens)
@@ -95,7 +110,7 @@ def measure(side: str, dialogues: int, epochs: int) -> dict:
     trainer.train()
     seconds = time.monotonic() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    share = matmul_share(trainer, epochs, seconds, hardware) if side == "ours" else None
+    share = matmul_share(trainer, epochs, seconds, hardware) if side == "ours" else 0.0
     model.eval()
     model.set_attn_implementation("sdpa")
     validation = tokenize_split("validation", tokenizer, *limits)
@@ -116,17 +131,21 @@ def matmul_share(trainer, epochs: int, seconds: float, hardware) -> float:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    tokens = 0
     with FlopCounterMode(display=False) as counter:
-        for batch in trainer.get_train_dataloader():
+        for batch in itertools.islice(trainer.get_train_dataloader(), COUNTED):
+            tokens += batch["input_ids"].numel()
             with trainer.compute_loss_context_manager():
                 trainer.compute_loss(trainer.model, batch).backward()
+    trained = sum(trainer.train_dataset["length"]) * epochs
+    speed = counter.get_total_flops() / tokens * trained / seconds
     one, other = torch.randn(2, 2048, 2048, dtype=hardware.dtype)
     times = []
     for _ in range(20):
         started = time.monotonic()
         one @ other
         times.append(time.monotonic() - started)
-    return counter.get_total_flops() * epochs / seconds / (2 * 2048**3 / statistics.median(times))
+    return speed / (2 * 2048**3 / statistics.median(times))
 
 
 def validation_loss(model, tokenizer, rows) -> float:
