@@ -131,14 +131,13 @@ def matmul_share(trainer, epochs: int, seconds: float, hardware) -> float:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    tokens = 0
+    loader = trainer.get_train_dataloader()
+    batches = list(itertools.islice(loader, COUNTED))
     with FlopCounterMode(display=False) as counter:
-        for batch in itertools.islice(trainer.get_train_dataloader(), COUNTED):
-            tokens += batch["input_ids"].numel()
+        for batch in batches:
             with trainer.compute_loss_context_manager():
                 trainer.compute_loss(trainer.model, batch).backward()
-    trained = sum(trainer.train_dataset["length"]) * epochs
-    speed = counter.get_total_flops() / tokens * trained / seconds
+    speed = counter.get_total_flops() * len(loader) / len(batches) * epochs / seconds
     one, other = torch.randn(2, 2048, 2048, dtype=hardware.dtype)
     times = []
     for _ in range(20):
