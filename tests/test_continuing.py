@@ -6,12 +6,14 @@ from transformers import (
     AutoModelForCausalLM,
     BloomConfig,
     GPT2Config,
+    LogitsProcessorList,
     MambaConfig,
     MistralConfig,
 )
 
 from stages.common import continuing
 from stages.common.attention import PRODUCTS
+from stages.common.candidates import Drawing
 from stages.common.continuing import continued
 from stages.common.models import choose_hardware, load_base
 
@@ -56,6 +58,38 @@ def test_they_grow_in_one_row_a_prompt(tiny_llama, cached, attention, beams):
     model.set_attn_implementation(attention)
     assert_same(model, do_sample=False, **beams)
     assert set(cached) == {len(PROMPTS)}
+
+
+def test_rows_that_have_ended_are_left_out(tiny_llama, cached):
+    model = load_base(tiny_llama, "none", choose_hardware("fp32"))
+    texts = continued(model, PROMPTS, PAD, ROOM, do_sample=False).tolist()
+    firsts = {token: {text.index(token) for text in texts if token in text} for token in range(512)}
+    end = max(firsts, key=lambda token: len(firsts[token]))  # rows end by it one after another
+    cached.clear()
+    assert_same(model, do_sample=False, eos_token_id=end)
+    assert cached[0] == len(PROMPTS) > cached[-1]
+    assert cached == sorted(cached, reverse=True)
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_what_is_drawn_is_the_same_whether_rows_are_left_out(
+    tiny_llama, cached, monkeypatch, copies
+):
+    model = load_base(tiny_llama, "none", choose_hardware("fp32"))
+    likely = torch.nn.functional.one_hot(torch.tensor(5), model.config.vocab_size) * 4.0
+
+    def drawn(most: float) -> list[list[int]]:
+        monkeypatch.setattr(continuing, "MOST", most)
+        cached.clear()
+        torch.manual_seed(0)
+        ends = [lambda _, scores: (scores + likely).log_softmax(-1), Drawing()]
+        options = {"do_sample": False, "logits_processor": LogitsProcessorList(ends)}
+        return continued(model, PROMPTS, 5, 30, copies, eos_token_id=5, **options).tolist()
+
+    whole = drawn(0)
+    assert set(cached) == {len(PROMPTS)}
+    assert drawn(0.9) == whole
+    assert len(set(cached)) > 2
 
 
 SMALL = {"vocab_size": 100, "hidden_size": 32, "num_hidden_layers": 2}

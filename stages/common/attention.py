@@ -36,20 +36,26 @@ def products(
         )
     query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
     outputs, most = [], max(1, SCORES // (heads * length * keys))
-    attention_mask = attention_mask.expand(rows, -1, -1, -1)
+    hidden = additive(attention_mask, dtype).expand(rows, -1, -1, -1)
     with torch.autocast("cpu", enabled=False):  # its softmax would be copied to fp32
         query = query * (size**-0.5 if scaling is None else scaling)
-        parts = [tensor.split(most) for tensor in (query, key, value, attention_mask)]
-        for q, k, v, mask in zip(*parts, strict=True):
+        parts = [tensor.split(most) for tensor in (query, key, value, hidden)]
+        for q, k, v, hide in zip(*parts, strict=True):
             # Heads that share a key are multiplied with it as one longer matrix.
             k, v = k.flatten(0, 1), v.flatten(0, 1)
             scores = (q.reshape(len(k), -1, size) @ k.mT).view(len(q), heads, length, keys)
-            hidden = torch.zeros_like(mask, dtype=q.dtype).masked_fill(
-                ~mask, torch.finfo(q.dtype).min
-            )
-            weights = torch.dropout((scores + hidden).softmax(-1), dropout, module.training)
+            weights = torch.dropout(scores.add_(hide).softmax(-1), dropout, module.training)
             outputs.append((weights.view(len(k), -1, keys) @ v).view(q.shape))
         return torch.cat(outputs).transpose(1, 2).contiguous(), None
+
+
+def additive(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """0 where `mask` is True, else the lowest number, kept beside the mask: all layers share it."""
+    if not hasattr(mask, "additive"):
+        mask.additive = torch.zeros_like(mask, dtype=dtype).masked_fill_(
+            ~mask, torch.finfo(dtype).min
+        )
+    return mask.additive
 
 
 AttentionInterface.register(PRODUCTS, products)

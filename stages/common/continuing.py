@@ -7,6 +7,7 @@ from transformers.cache_utils import DynamicLayer
 from stages.common.attention import PRODUCTS
 
 READ = 8  # prompts that a CPU reads at a time
+MOST = 0.75  # of a batch's rows go on: the others are left out, for which the cache is copied
 MULTIPLE = 64  # of tokens are handed out: CPU kernels are compiled anew for every length they meet
 
 
@@ -39,7 +40,8 @@ def continued(
         return model.generate(**inputs, **options)[:, width:]
     at_once = copies * num_beams
     cache = read(model, ids[:, :-1], mask[:, :-1], room * at_once)
-    rows, decoder = Rows(mask[:, :-1], room, at_once), model.get_decoder()
+    end = options.get("eos_token_id") if num_beams == 1 else None  # no beam goes on after an end
+    rows, decoder = Rows(mask[:, :-1], room, at_once, end), model.get_decoder()
     cache.reorder_cache = rows.reorder
     with (
         decoder.register_forward_pre_hook(rows.fold, with_kwargs=True),
@@ -115,6 +117,9 @@ class Room(DynamicLayer):
     def get_seq_length(self) -> int:
         return self.filled
 
+    def keep(self, rows: torch.Tensor) -> None:
+        self.keys, self.values = self.keys[rows], self.values[rows]
+
 
 def handed_out(filled: int) -> int:
     """Places of the cache that attention is given: the filled ones and, masked, some empty ones."""
@@ -126,31 +131,49 @@ class Rows:
 
     By hooks the decoder is given a token of every continuation side by side, and a mask by which
     each sees the prompt and its own earlier ones. Where beams change places only the mask follows.
+    Rows whose continuations have all come to the token `eos` are left out, once they are many.
     """
 
-    def __init__(self, mask: torch.Tensor, room: int, copies: int):
-        self.copies, self.end = copies, mask.shape[1]
+    def __init__(self, mask: torch.Tensor, room: int, copies: int, eos: int | None):
+        self.copies, self.end, self.eos = copies, mask.shape[1], eos
         self.position = mask.sum(1, keepdim=True).expand(-1, copies)  # rows, copies
-        visible = mask.bool().repeat_interleave(copies, dim=0)
-        self.visible = torch.nn.functional.pad(visible, (0, room * copies))  # continuations, tokens
-        self.own = torch.eye(copies, dtype=torch.bool, device=mask.device).repeat(len(mask), 1)
+        visible = mask.bool()[:, None].expand(-1, copies, -1)
+        self.visible = torch.nn.functional.pad(visible, (0, room * copies))  # rows, copies, tokens
+        self.own = torch.eye(copies, dtype=torch.bool, device=mask.device)
+        self.ended = torch.zeros_like(self.position, dtype=torch.bool)
+        self.at_work = torch.arange(len(mask), device=mask.device)
 
     def fold(self, _decoder, given: tuple, named: dict) -> tuple[tuple, dict]:
         (ids,) = given or (named["input_ids"],)  # GPT-2 gives it by position
+        ids = ids.view(-1, self.copies)
+        self.leave_out(ids, named["past_key_values"])
         start, self.end = self.end, self.end + self.copies
-        self.visible[:, start : self.end] = self.own
-        seen = self.visible[:, : handed_out(self.end)]
+        self.visible[:, :, start : self.end] = self.own
         folded = {
-            "input_ids": ids.view(-1, self.copies),
-            "attention_mask": seen.view(-1, 1, self.copies, seen.shape[1]),
+            "input_ids": ids[self.at_work],
+            "attention_mask": self.visible[:, None, :, : handed_out(self.end)],
             "position_ids": self.position,
         }
         self.position = self.position + 1
         return (), named | folded
 
+    def leave_out(self, ids: torch.Tensor, cache: Cache) -> None:
+        if self.eos is None:
+            return
+        self.ended |= ids == self.eos
+        going = ~self.ended[self.at_work].all(1)
+        if 0 < going.sum() <= MOST * len(going):
+            self.at_work, self.position = self.at_work[going], self.position[going]
+            self.visible = self.visible[going]
+            for layer in cache.layers:
+                layer.keep(going)
+
     def unfold(self, _decoder, _given: tuple, output):
-        output.last_hidden_state = output.last_hidden_state.flatten(0, 1)[:, None]
+        some = output.last_hidden_state  # rows at work, copies, size
+        states = some.new_zeros(*self.ended.shape, some.shape[-1])
+        states[self.at_work] = some
+        output.last_hidden_state = states.flatten(0, 1)[:, None]
         return output
 
     def reorder(self, beams: torch.Tensor) -> None:
-        self.visible = self.visible[beams]
+        self.visible = self.visible.flatten(0, 1)[beams].view(self.visible.shape)
