@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from stages.common.cli import UserError
 from stages.common.models import Hardware, check_support
 from stages.common.params import Finetune, Ranking
-from stages.common.ranking import MARGIN, REFERENCES, RankingCollator, ranking_loss
+from stages.common.ranking import (
+    MARGIN,
+    REFERENCES,
+    RankingCollator,
+    ranked_halves,
+    ranking_loss,
+)
 from stages.common.rows import build_row
 from tests.conftest import Project, tiny_params
 
@@ -35,9 +41,13 @@ r.RankingTrainer.training_step = training_step
 """
 FEW_AT_ONCE = "import stages.common.ranking as r\nr.AT_ONCE = 9\n"
 NO_MEMORY = """
-import stages.common.ranking as r
-def compute_loss(*_, **__): raise MemoryError
-r.RankingTrainer.compute_loss = compute_loss
+import stages.common.trainer as t
+step = t.Trainer.training_step
+def training_step(self, model, inputs, *args):
+    loss = step(self, model, inputs, *args)  # and with it gradients, which must not count
+    if len(inputs.get("grades", ())) > {rows}: raise MemoryError
+    return loss
+t.Trainer.training_step = training_step
 """
 THIRTY_EPOCHS = """
 import stages.common.ranking as r
@@ -185,10 +195,42 @@ def test_cut_off_anywhere_it_ends_in_the_same_adapter(forks, root):
     assert not list((root / "models/checkpoints").iterdir())
 
 
-def test_a_batch_too_large_for_memory_is_one_sentence(forks, root):
-    said = finetune(forks, root, status=1, patch=NO_MEMORY, **RANKED)
-    assert "lower finetune.batch_size or finetune.ranking.candidates" in said.splitlines()[-1]
+def test_a_batch_too_large_for_memory_is_halved_by_its_rows(forks, root):
+    finetune(forks, root, **RANKED)
+    expected = metrics(root)["ranking"]
+    said = finetune(forks, root, patch=NO_MEMORY.format(rows=1))
+    assert "do not fit in memory: halved" in said
+    halved = metrics(root)["ranking"]
+    assert halved["steps"] == expected["steps"]
+    for loss in ("loss", "validation_loss"):
+        assert halved[loss] == pytest.approx(expected[loss], rel=1e-4)
+    said = finetune(forks, root, status=1, patch=NO_MEMORY.format(rows=0))
+    assert "lower finetune.ranking.candidates" in said.splitlines()[-1]
     assert "Traceback" not in said
+
+
+@given(st.integers(2, 5), st.integers(0, 2**31))
+def test_halves_of_a_batch_hold_its_tokens_summaries_and_grades(rows, seed):
+    random = torch.Generator().manual_seed(seed)
+
+    def ids(most: int) -> list[int]:
+        length = int(torch.randint(1, most, (1,), generator=random))
+        return torch.randint(2, 99, (length,), generator=random).tolist()
+
+    dialogues = [
+        build_row(ids(9), [ids(5) for _ in range(4)])
+        | {"grades": torch.rand(3, generator=random).tolist()}
+        for _ in range(rows)
+    ]
+    batch, middle = RankingCollator(0)(dialogues), rows // 2
+    expected = [RankingCollator(0)(some) for some in (dialogues[:middle], dialogues[middle:])]
+    for half, alone in zip(ranked_halves(batch), expected, strict=True):
+        for key in ("labels", "row", "summary"):
+            assert half[key].tolist() == alone[key].tolist()
+        assert half["grades"].nan_to_num().tolist() == alone["grades"].nan_to_num().tolist()
+        width = half["input_ids"].shape[1]
+        assert half["input_ids"].tolist() == alone["input_ids"][:, :width].tolist()
+    assert ranked_halves(RankingCollator(0)(dialogues[:1])) is None
 
 
 def test_a_tpu_is_refused():

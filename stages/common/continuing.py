@@ -40,7 +40,9 @@ def continued(
         return model.generate(**inputs, **options)[:, width:]
     at_once = copies * num_beams
     cache = read(model, ids[:, :-1], mask[:, :-1], room * at_once)
-    end = options.get("eos_token_id") if num_beams == 1 else None  # no beam goes on after an end
+    # A beam never goes on after an end, and XLA would compile each step anew for fewer rows.
+    leave = num_beams == 1 and model.device.type != "xla"
+    end = options.get("eos_token_id") if leave else None
     rows, decoder = Rows(mask[:, :-1], room, at_once, end), model.get_decoder()
     cache.reorder_cache = rows.reorder
     with (

@@ -22,7 +22,7 @@ def halves(batch: Batch) -> tuple[Batch, Batch] | None:
     return part(batch, predicts[first], first), part(batch, predicts[second], second)
 
 
-def part(batch: Batch, predicts: torch.Tensor, labels: slice) -> Batch:
+def part(batch: Batch, predicts: torch.Tensor, labels: slice | torch.Tensor) -> Batch:
     """The rows and positions of `batch` that the given predictions need."""
     rows = predicts[:, 0].unique()
     keep = torch.zeros_like(batch["logits_to_keep"])

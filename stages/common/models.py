@@ -99,7 +99,7 @@ def check_layers(folder: str | Path, prompting: FormatPrompts, knobs: Finetune) 
     try:
         config = AutoConfig.from_pretrained(folder).get_text_config(decoder=True)
     except BROKEN as error:
-        raise UserError(f"{folder} holds no model that loads: {_first(error)}") from None
+        raise not_loading(folder, error) from None
     layers = DynamicCache(config=config).layers
     if any(isinstance(layer, LinearAttentionCacheLayerMixin) for layer in layers):
         raise UserError(f"the base model ({config.model_type}) carries a state along a row")
@@ -167,7 +167,7 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware):
     except BROKEN as error:
         if out_of_memory(error):
             raise
-        raise UserError(f"{folder} holds no model that loads: {_first(error)}") from None
+        raise not_loading(folder, error) from None
     # Not sdpa by default: a model with an attention of its own.
     if hardware.device == "cpu" and model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(PRODUCTS)
@@ -189,6 +189,10 @@ def load_tuned(base, adapter: str | Path):
             raise UserError(f"{adapter} does not fit the base model: it is of other layers")
     quantised = getattr(base, "is_quantized", False)
     return tuned if quantised else tuned.merge_and_unload()
+
+
+def not_loading(folder: str | Path, error: Exception) -> UserError:
+    return UserError(f"{folder} holds no model that loads: {_first(error)}")
 
 
 def _first(error: Exception) -> str:

@@ -15,8 +15,8 @@ from peft import PeftModel
 from stages.common.batches import in_batches
 from stages.common.candidates import draw, grade
 from stages.common.checkpoints import seal, whole
-from stages.common.cli import UserError
 from stages.common.files import writing
+from stages.common.halving import Batch, part
 from stages.common.models import load_base, load_tuned
 from stages.common.params import Finetune
 from stages.common.rows import Collator, build_row, take_apart
@@ -81,7 +81,27 @@ def ranking_loss(
     return REFERENCES * loss + (missing.relu() * better).sum((1, 2)) / pairs
 
 
+def ranked_halves(batch: Batch) -> tuple[Batch, Batch] | None:
+    """Two batches of half the rows each; None of one row, whose candidates are ranked together."""
+    middle = len(batch["grades"]) // 2
+    if not middle:
+        return None
+    predicts, first = batch["logits_to_keep"].nonzero(), batch["row"] < middle
+    return tuple(
+        part(batch, predicts[tokens], tokens)
+        | {
+            "row": batch["row"][tokens] - rows.start,
+            "summary": batch["summary"][tokens],
+            "grades": batch["grades"][rows],
+        }
+        for tokens, rows in ((first, slice(0, middle)), (~first, slice(middle, None)))
+    )
+
+
 class RankingTrainer(ResumableTrainer):
+    halves = staticmethod(ranked_halves)
+    smaller = "finetune.ranking.candidates"
+
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The mean over the step's dialogues, each weighing as its tokens."""
         row, summary, grades = (inputs.pop(key) for key in ("row", "summary", "grades"))
@@ -91,12 +111,6 @@ class RankingTrainer(ResumableTrainer):
         logp = -torch.nn.functional.cross_entropy(logits.float(), labels, reduction="none")
         tokens = torch.bincount(row, minlength=len(grades))
         return (ranking_loss(logp, row, summary, grades) * tokens).sum() / num_items_in_batch
-
-    def in_halves(self, model, inputs, num_items_in_batch) -> torch.Tensor:
-        raise UserError(
-            "a batch of candidates does not fit in memory: lower finetune.batch_size or"
-            " finetune.ranking.candidates"
-        )
 
 
 def save_start(model: PeftModel, folder: Path) -> None:

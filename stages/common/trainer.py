@@ -51,6 +51,9 @@ class EpochSampler(Sampler):
 
 
 class ResumableTrainer(Trainer):
+    halves = staticmethod(halves)
+    smaller = "format_prompts.max_prompt_tokens"  # the param to lower where no half is left
+
     def __init__(self, *, patience: int, checkpoint_minutes: float, **kwargs):
         super().__init__(**kwargs)
         self.add_callback(Watch(self, patience, checkpoint_minutes))
@@ -101,10 +104,10 @@ class ResumableTrainer(Trainer):
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         rows, width = inputs["input_ids"].shape
-        parts = halves(inputs)
+        parts = self.halves(inputs)
         if parts is None or num_items_in_batch is None:
             message = f"a row of {width} tokens does not fit in memory:"
-            raise UserError(f"{message} lower format_prompts.max_prompt_tokens")
+            raise UserError(f"{message} lower {self.smaller}")
         print(f"finetune: {rows} x {width} tokens do not fit in memory: halved", flush=True)
         return sum(self.training_step(model, part, num_items_in_batch) for part in parts)
 
