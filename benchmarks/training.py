@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.data_scale import processor
@@ -66,7 +67,8 @@ def print_table(results: dict) -> None:
         for side, ones in results.items()
     }
     ours = means["ours"]["references_per_second"] if "ours" in means else float("nan")
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "trl"))
+    packages = [name for name in ("torch", "transformers", "trl") if find_spec(name)]
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
     print(f"{processor()}, {os.cpu_count()} cores; {versions}; {time.strftime('%Y-%m-%d')}\n")
     print("| side | references/s | ours is faster | validation loss | peak memory, GB |")
     print("|---|---:|---:|---:|---:|")
