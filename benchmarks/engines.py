@@ -23,8 +23,9 @@ def greedy(knobs) -> dict:
 
 def ours(folder, tokenizer, knobs, hardware, prompting, prompts) -> Texts:
     from stages.common.generation import summarize
+    from stages.common.prepacked import prepack
 
-    model = load_base(folder, "none", hardware)
+    model = prepack(load_base(folder, "none", hardware))
 
     def generate(encoded):
         some = prompts.head(len(encoded)).to_list()

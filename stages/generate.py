@@ -32,6 +32,7 @@ def main() -> None:
     from stages.common.checkpoints import fingerprint
     from stages.common.generation import summarize
     from stages.common.models import choose_hardware, load_base, load_tokenizer, load_tuned
+    from stages.common.prepacked import prepack
 
     rows = pl.read_parquet(PROMPTS, columns=["id", "prompt"])
     hardware = choose_hardware(params.finetune.precision)
@@ -51,7 +52,7 @@ def main() -> None:
         print(f"generate: going on with {partial}", flush=True)
     prompts = rows["prompt"].to_list()
     started = time.monotonic()
-    summaries = summarize(model, tokenizer, prompts, prompting, knobs, partial=partial)
+    summaries = summarize(prepack(model), tokenizer, prompts, prompting, knobs, partial=partial)
     seconds = time.monotonic() - started
     if which == "tuned":
         refuse_constant(summaries, prompts)

@@ -53,14 +53,28 @@ def cached(monkeypatch) -> list[int]:
 
 @pytest.mark.parametrize("beams", [{"num_beams": 1}, {"num_beams": 4, **BEAMS}], ids=["1", "4"])
 @pytest.mark.parametrize("attention", ["sdpa", PRODUCTS])
-def test_they_grow_in_one_row_a_prompt(tiny_llama, cached, attention, beams):
+def test_they_grow_in_one_row_a_prompt(tiny_llama, cached, attention, beams, monkeypatch):
+    monkeypatch.setattr(continuing, "MULTIPLE", 4)  # so that the cache grows, too
     model = load_base(tiny_llama, "none", choose_hardware("fp32"))
     model.set_attn_implementation(attention)
     assert_same(model, do_sample=False, **beams)
     assert set(cached) == {len(PROMPTS)}
 
 
-def test_rows_that_have_ended_are_left_out(tiny_llama, cached):
+def test_nothing_is_computed_of_prompts_that_later_tokens_do_not_need(tiny_llama):
+    model = load_base(tiny_llama, "none", choose_hardware("fp32"))
+    lengths = []
+    with (
+        model.get_decoder()
+        .layers[-1]
+        .mlp.register_forward_hook(lambda _, inputs, __: lengths.append(inputs[0].shape[1]))
+    ):
+        continued(model, PROMPTS, PAD, ROOM, do_sample=False)
+    assert set(lengths) == {1}
+
+
+def test_rows_that_have_ended_are_left_out(tiny_llama, cached, monkeypatch):
+    monkeypatch.setattr(continuing, "MULTIPLE", 4)
     model = load_base(tiny_llama, "none", choose_hardware("fp32"))
     texts = continued(model, PROMPTS, PAD, ROOM, do_sample=False).tolist()
     firsts = {token: {text.index(token) for text in texts if token in text} for token in range(512)}

@@ -148,6 +148,7 @@ def summarize_rows(rows: Iterable[dict], params: Params, base: bool) -> Iterator
     """Yield `{"id", "tuned", "base"?}` a row, in order. Every row has words left once cleaned."""
     from stages.common.generation import summarize
     from stages.common.models import choose_hardware, load_base, load_tokenizer, load_tuned
+    from stages.common.prepacked import prepack
 
     knobs = params.finetune
     hardware = choose_hardware(knobs.precision)
@@ -155,6 +156,7 @@ def summarize_rows(rows: Iterable[dict], params: Params, base: bool) -> Iterator
     models = {"tuned": load_tuned(load_base(BASE, knobs.quantization, hardware), ADAPTER)}
     if base:
         models["base"] = load_base(BASE, knobs.quantization, hardware)
+    models = {name: prepack(model) for name, model in models.items()}
     rows = iter(rows)
     while batch := list(islice(rows, params.generate.batch_size)):
         prompts = prompts_of(batch, params)

@@ -51,7 +51,7 @@ def products(
 
 def additive(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """0 where `mask` is True, else the lowest number, kept beside the mask: all layers share it."""
-    if not hasattr(mask, "additive"):
+    if getattr(mask, "additive", mask).dtype != dtype:
         mask.additive = torch.zeros_like(mask, dtype=dtype).masked_fill_(
             ~mask, torch.finfo(dtype).min
         )

@@ -1,6 +1,9 @@
 """Continuations of prompts: each prompt is read once, however many continuations it has."""
 
+import contextlib
+
 import torch
+from torch import nn
 from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
@@ -8,7 +11,7 @@ from stages.common.attention import PRODUCTS
 
 READ = 8  # prompts that a CPU reads at a time
 MOST = 0.75  # of a batch's rows go on: the others are left out, for which the cache is copied
-MULTIPLE = 64  # of tokens are handed out: CPU kernels are compiled anew for every length they meet
+MULTIPLE = 64  # of tokens in a cache: CPU kernels are compiled anew for every length they meet
 
 
 @torch.no_grad()  # inference mode is refused on XLA
@@ -62,43 +65,56 @@ def shares(model) -> bool:
 
 
 def read(model, input_ids: torch.Tensor, mask: torch.Tensor, room: int) -> Cache:
-    """A cache with the prompts (rows, tokens), padded on the left where `mask` is 0, and with room
-    for later tokens.
+    """A cache with the prompts (rows, tokens), padded on the left where `mask` is 0, and with some of
+    the room that later tokens will need.
 
     A CPU reads a few at a time, so that what a layer hands to the next stays in its cache, and
     without the padding that only longer ones need.
     """
     config = model.config.get_text_config(decoder=True)
     whole = DynamicCache(config=config)
-    whole.layers = [Room(*input_ids.shape, room) for _ in whole.layers]
+    length = rounded(input_ids.shape[1] + min(room, MULTIPLE))
+    whole.layers = [Room(*input_ids.shape, length) for _ in whole.layers]
     few = READ if model.device.type == "cpu" else len(mask)
     for start in range(0, len(mask), few):
         rows = slice(start, start + few)
         padding = min(int((mask[rows].sum(0) == 0).sum()), mask.shape[1] - 1)
         some, seen = input_ids[rows, padding:], mask[rows, padding:]
         part = DynamicCache(config=config)
-        # Without the output layer, which `generate` needs from the last token on.
-        model.get_decoder()(
-            input_ids=some,
-            attention_mask=seen,
-            position_ids=(seen.cumsum(-1) - 1).clamp(min=0),
-            past_key_values=part,
-            use_cache=True,
-        )
+        part.layers[-1] = Last()
+        with contextlib.suppress(AllRead):
+            model.get_decoder()(
+                input_ids=some,
+                attention_mask=seen,
+                position_ids=(seen.cumsum(-1) - 1).clamp(min=0),
+                past_key_values=part,
+                use_cache=True,
+            )
         for layer, states in zip(whole.layers, part.layers, strict=True):
             layer.put(rows, padding, states.keys, states.values)
     return whole
 
 
-class Room(DynamicLayer):
-    """A layer of the cache whose room for later tokens is there from the start.
+class AllRead(Exception):
+    """The cache is complete: what a model computes after it, `generate` needs of later tokens only."""
 
-    `keys` and `values` are (rows, heads, length + room, size), the first `filled` of them in use.
+
+class Last(DynamicLayer):
+    def update(self, *args, **kwargs) -> None:
+        super().update(*args, **kwargs)
+        raise AllRead
+
+
+class Room(DynamicLayer):
+    """A layer of the cache with room for later tokens, which grows by `MULTIPLE` of them.
+
+    `keys` and `values` are (rows, heads, length, size), the first `filled` places in use. Attention
+    is given all of them: of a part, a CPU's matrix product would make a copy first.
     """
 
-    def __init__(self, rows: int, length: int, room: int):
+    def __init__(self, rows: int, filled: int, length: int):
         super().__init__()
-        self.rows, self.filled, self.length = rows, length, length + room
+        self.rows, self.filled, self.length = rows, filled, length
 
     def put(self, rows: slice, start: int, keys: torch.Tensor, values: torch.Tensor) -> None:
         if not self.is_initialized:
@@ -113,19 +129,26 @@ class Room(DynamicLayer):
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_, **__) -> tuple:
         self.put(slice(None), self.filled, key_states, value_states)
         self.filled += key_states.shape[2]
-        end = handed_out(self.filled)
-        return self.keys[:, :, :end], self.values[:, :, :end]
+        return self.keys, self.values
 
     def get_seq_length(self) -> int:
         return self.filled
+
+    def grow(self, filled: int) -> int:
+        """Its length, once so many places are there."""
+        more = rounded(filled) - self.keys.shape[2]
+        if more > 0:
+            both = self.keys, self.values
+            self.keys, self.values = (nn.functional.pad(old, (0, 0, 0, more)) for old in both)
+        return self.keys.shape[2]
 
     def keep(self, rows: torch.Tensor) -> None:
         self.keys, self.values = self.keys[rows], self.values[rows]
 
 
-def handed_out(filled: int) -> int:
-    """Places of the cache that attention is given: the filled ones and, masked, some empty ones."""
-    return -(-filled // MULTIPLE) * MULTIPLE
+def rounded(length: int) -> int:
+    """Up to a length that CPU kernels are compiled for."""
+    return -(-length // MULTIPLE) * MULTIPLE
 
 
 class Rows:
@@ -138,22 +161,25 @@ class Rows:
 
     def __init__(self, mask: torch.Tensor, room: int, copies: int, eos: int | None):
         self.copies, self.end, self.eos = copies, mask.shape[1], eos
-        self.position = mask.sum(1, keepdim=True).expand(-1, copies)  # rows, copies
+        # Below: rows, copies, and places of the cache.
+        self.position = mask.sum(1, keepdim=True).expand(-1, copies)
         visible = mask.bool()[:, None].expand(-1, copies, -1)
-        self.visible = torch.nn.functional.pad(visible, (0, room * copies))  # rows, copies, tokens
+        most = rounded(self.end + room * copies)
+        self.visible = nn.functional.pad(visible, (0, most - self.end))
         self.own = torch.eye(copies, dtype=torch.bool, device=mask.device)
         self.ended = torch.zeros_like(self.position, dtype=torch.bool)
         self.at_work = torch.arange(len(mask), device=mask.device)
 
     def fold(self, _decoder, given: tuple, named: dict) -> tuple[tuple, dict]:
         (ids,) = given or (named["input_ids"],)  # GPT-2 gives it by position
-        ids = ids.view(-1, self.copies)
-        self.leave_out(ids, named["past_key_values"])
+        ids, cache = ids.view(-1, self.copies), named["past_key_values"]
+        self.leave_out(ids, cache)
         start, self.end = self.end, self.end + self.copies
         self.visible[:, :, start : self.end] = self.own
+        length = max(layer.grow(self.end) for layer in cache.layers)
         folded = {
             "input_ids": ids[self.at_work],
-            "attention_mask": self.visible[:, None, :, : handed_out(self.end)],
+            "attention_mask": self.visible[:, None, :, :length],
             "position_ids": self.position,
         }
         self.position = self.position + 1

@@ -5,10 +5,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-# On a CPU, oneDNN compiles kernels for every length it meets and keeps the last 1,024 of them, of
-# some megabytes each, though a model needs no more than those of the row in hand.
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
-
 import torch
 from peft import PeftModel, get_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
@@ -25,12 +21,14 @@ from transformers.utils import logging
 from stages.common.attention import PRODUCTS
 from stages.common.cli import UserError, out_of_memory
 from stages.common.files import need
+from stages.common.memory import keep_memory
 from stages.common.params import Finetune, FormatPrompts
 from stages.common.prompts import end_of_turn
 
 # What the libraries raise at a file that is cut short, is another's or is none of theirs.
 BROKEN = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
 
+keep_memory()
 logging.disable_progress_bar()  # loading takes a second; the bars that matter come after it
 
 

@@ -19,6 +19,7 @@ from stages.common.files import writing
 from stages.common.halving import Batch, part
 from stages.common.models import load_base, load_tuned
 from stages.common.params import Finetune
+from stages.common.prepacked import prepack
 from stages.common.rows import Collator, build_row, take_apart
 from stages.common.trainer import ResumableTrainer
 from stages.common.training import (
@@ -171,7 +172,7 @@ def graded(task: Task, knobs: Finetune, tokenizer, folder: Path) -> tuple[Datase
     room = int(lengths.quantile(0.95))  # of the references, nearly all end by then
     copies, eos = knobs.ranking.candidates, tokenizer.eos_token_id
     base = load_base(task.base, knobs.quantization, task.hardware)
-    model = load_tuned(base, folder / START).eval()
+    model = prepack(load_tuned(base, folder / START)).eval()
 
     def make(prompts: list[list[int]]) -> list[list[list[int]]]:
         return draw(model, prompts, copies, room, eos)

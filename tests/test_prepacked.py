@@ -1,0 +1,47 @@
+"""Weights laid out ahead multiply as they did before."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from stages.common.continuing import continued
+from stages.common.models import Hardware, choose_hardware, load_base
+from stages.common.prepacked import Prepacked, prepack
+
+BF16 = pytest.mark.skipif("has bf16" not in choose_hardware().reason, reason="no CPU with bf16")
+PROMPTS = [[0, *range(20, 20 + n)] for n in (9, 30, 14, 1, 17)]
+
+
+@BF16
+@given(
+    rows=st.integers(1, 70),
+    inputs=st.integers(1, 80),
+    outputs=st.integers(1, 80),
+    bias=st.booleans(),
+    seed=st.integers(0, 2**31),
+)
+@settings(max_examples=40, deadline=None)
+def test_products_are_those_of_the_linear_layer(rows, inputs, outputs, bias, seed):
+    torch.manual_seed(seed)
+    linear = nn.Linear(inputs, outputs, bias=bias, dtype=torch.bfloat16)
+    x = torch.randn(2, rows, inputs, dtype=torch.bfloat16)
+    with torch.no_grad():
+        assert torch.allclose(Prepacked(linear)(x), linear(x), atol=0.02, rtol=0.01)
+
+
+@BF16
+def test_a_model_writes_what_it_wrote(tiny_llama):
+    model = load_base(tiny_llama, "none", Hardware("cpu", torch.bfloat16, "it is asked for"))
+    before = continued(model, PROMPTS, 2, 9, do_sample=False)
+    assert prepack(model) is model
+    left = [name for name, module in model.named_modules() if type(module) is nn.Linear]
+    assert not left
+    assert torch.equal(continued(model, PROMPTS, 2, 9, do_sample=False), before)
+
+
+def test_other_layers_stay(tiny_llama):
+    model = load_base(tiny_llama, "none", choose_hardware("fp32"))
+    before = list(model.modules())
+    assert list(prepack(model).modules()) == before
