@@ -4,10 +4,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from peft import LoraConfig, get_peft_model
 from torch import nn
 
 from stages.common.continuing import continued
-from stages.common.models import Hardware, choose_hardware, load_base
+from stages.common.models import Hardware, choose_hardware, load_base, load_tuned
 from stages.common.prepacked import Prepacked, prepack
 
 BF16 = pytest.mark.skipif("has bf16" not in choose_hardware().reason, reason="no CPU with bf16")
@@ -39,6 +40,16 @@ def test_a_model_writes_what_it_wrote(tiny_llama):
     left = [name for name, module in model.named_modules() if type(module) is nn.Linear]
     assert not left
     assert torch.equal(continued(model, PROMPTS, 2, 9, do_sample=False), before)
+
+
+@BF16
+def test_an_adapter_beside_quantised_layers_goes_on(tiny_llama, tmp_path):
+    hardware = Hardware("cpu", torch.bfloat16, "it is asked for")
+    lora = LoraConfig(target_modules=["q_proj", "down_proj"], init_lora_weights=False)
+    get_peft_model(load_base(tiny_llama, "none", hardware), lora).save_pretrained(tmp_path)
+    model = load_tuned(load_base(tiny_llama, "nf4", hardware), tmp_path).eval()
+    before = continued(model, PROMPTS, 2, 9, do_sample=False)
+    assert torch.equal(continued(prepack(model), PROMPTS, 2, 9, do_sample=False), before)
 
 
 def test_other_layers_stay(tiny_llama):
