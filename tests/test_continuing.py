@@ -63,12 +63,8 @@ def test_they_grow_in_one_row_a_prompt(tiny_llama, cached, attention, beams, mon
 
 def test_nothing_is_computed_of_prompts_that_later_tokens_do_not_need(tiny_llama):
     model = load_base(tiny_llama, "none", choose_hardware("fp32"))
-    lengths = []
-    with (
-        model.get_decoder()
-        .layers[-1]
-        .mlp.register_forward_hook(lambda _, inputs, __: lengths.append(inputs[0].shape[1]))
-    ):
+    lengths, last = [], model.get_decoder().layers[-1].mlp
+    with last.register_forward_hook(lambda _, inputs, __: lengths.append(inputs[0].shape[1])):
         continued(model, PROMPTS, PAD, ROOM, do_sample=False)
     assert set(lengths) == {1}
 
