@@ -27,7 +27,7 @@ import yaml
 
 from benchmarks.per_row import map_rows
 from stages.common.cli import run
-from stages.common.params import load
+from stages.params import load
 
 ROOT = Path(__file__).resolve().parents[1]
 TURNS = 8  # of 14 words on average: 112 words a dialogue

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stages.common.models import load_base
+from stages.model.loading import load_base
 
 Texts = Callable[[list[list[int]]], list[str]]
 
@@ -22,8 +22,8 @@ def greedy(knobs) -> dict:
 
 
 def ours(folder, tokenizer, knobs, hardware, prompting, prompts) -> Texts:
-    from stages.common.generation import summarize
-    from stages.common.prepacked import prepack
+    from stages.model.generation import summarize
+    from stages.model.prepacked import prepack
 
     model = prepack(load_base(folder, "none", hardware))
 

@@ -127,9 +127,10 @@ def measure(side: str, folder: str, dialogues: int, precision: str) -> dict:
     import torch
 
     from benchmarks import engines
-    from stages.common.models import choose_hardware, load_tokenizer
-    from stages.common.params import load
-    from stages.common.prompts import tokenize_prompt
+    from stages.model.hardware import choose_hardware
+    from stages.model.loading import load_tokenizer
+    from stages.model.tokenization import tokenize_prompt
+    from stages.params import load
 
     params, hardware = load(), choose_hardware(precision)
     knobs = params.generate.model_copy(update=GREEDY)

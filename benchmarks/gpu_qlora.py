@@ -115,10 +115,10 @@ def make_base(folder: Path, shape: str) -> None:
 
 def load(weights: str):
     """The base as finetune loads it, with fresh LoRA on all of its linear layers."""
-    from stages.common.models import choose_hardware
-    from stages.common.params import Lora
-    from stages.common.params import load as load_params
-    from stages.common.training import add_lora
+    from stages.model.hardware import choose_hardware
+    from stages.params import Lora
+    from stages.params import load as load_params
+    from stages.training.lora import add_lora
 
     lora = Lora(r=16, alpha=32, dropout=0.05, target_modules="all-linear", last_layers=None)
     knobs = load_params(ROOT / "params.yaml").finetune

@@ -7,9 +7,9 @@ from collections import Counter
 
 import pyarrow as pa
 
-from stages.common.cleaning import EMOJI_GLUE, ENTITY, HANDLE, SIGNATURE, SPECIAL, URL
-from stages.common.params import Params
-from stages.common.redaction import redact
+from stages.cleaning.redaction import redact
+from stages.cleaning.rules import EMOJI_GLUE, ENTITY, HANDLE, SIGNATURE, SPECIAL, URL
+from stages.params import Params
 
 
 def map_rows(table: pa.Table, params: Params):

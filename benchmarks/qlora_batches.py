@@ -20,7 +20,7 @@ def dialogues(vocabulary: int) -> Iterator[tuple[list[int], list[list[int]]]]:
 
 def our_batches(step_tokens: int, vocabulary: int, packed: bool) -> Iterator[tuple[dict, int]]:
     """The pipeline's batches, of as many dialogues as fit; and the useful tokens in each."""
-    from stages.common.rows import Collator, build_row
+    from stages.training.shared_prefix import Collator, build_row
 
     collate, rows = Collator(0, step_tokens if packed else 0), []
     for prompt, references in dialogues(vocabulary):

@@ -89,10 +89,11 @@ def measure(side: str, seed: int, dialogues: int, epochs: int) -> dict:
     import torch
     from transformers import set_seed
 
-    from stages.common.models import choose_hardware, load_tokenizer
-    from stages.common.params import load
-    from stages.common.training import add_lora
     from stages.finetune import BASE, tokenize_split
+    from stages.model.hardware import choose_hardware
+    from stages.model.loading import load_tokenizer
+    from stages.params import load
+    from stages.training.lora import add_lora
 
     params = load()
     knobs = params.finetune.model_copy(update={"seed": seed})
@@ -151,7 +152,7 @@ def matmul_share(trainer, epochs: int, seconds: float, hardware) -> float:
 
 def validation_loss(model, tokenizer, rows) -> float:
     """Mean over predicted tokens."""
-    from stages.common.rows import Collator
+    from stages.training.shared_prefix import Collator
 
     collate, total, tokens = Collator(tokenizer.pad_token_id), 0.0, 0
     for row in rows:
@@ -163,10 +164,10 @@ def validation_loss(model, tokenizer, rows) -> float:
 
 
 def train_ours(side, params, model, tokenizer, rows, epochs, hardware, limits):
-    from stages.common.rows import Collator
-    from stages.common.trainer import ResumableTrainer
-    from stages.common.training import training_arguments
     from stages.finetune import tokenize_split
+    from stages.training.lora import training_arguments
+    from stages.training.shared_prefix import Collator
+    from stages.training.trainer import ResumableTrainer
 
     knobs = params.finetune.model_copy(update={"epochs": epochs})
     train = tokenize_split("train", tokenizer, *limits).select(range(len(rows)))
@@ -189,7 +190,7 @@ def train_trl(side, params, model, tokenizer, rows, epochs, hardware, limits):
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    from stages.common.prompts import tokenize_prompt
+    from stages.model.tokenization import tokenize_prompt
 
     def cut(text: str) -> str:
         return tokenizer.decode(tokenize_prompt(tokenizer, text, params.format_prompts))
@@ -200,7 +201,11 @@ def train_trl(side, params, model, tokenizer, rows, epochs, hardware, limits):
         for reference in row["references"]
     ]
     knobs = params.finetune
-    each = round(len(pairs) / len(rows)) * knobs.batch_size * knobs.gradient_accumulation
+    each = (
+        round(len(pairs) / len(rows))
+        * knobs.per_device_train_batch_size
+        * knobs.gradient_accumulation_steps
+    )
     grouped = {
         "per_device_train_batch_size": each,
         "train_sampling_strategy": "group_by_length",
@@ -216,8 +221,8 @@ def train_trl(side, params, model, tokenizer, rows, epochs, hardware, limits):
         seed=knobs.seed,
         num_train_epochs=epochs,
         learning_rate=knobs.learning_rate,
-        lr_scheduler_type=knobs.schedule,
-        warmup_steps=knobs.warmup,
+        lr_scheduler_type=knobs.lr_scheduler_type,
+        warmup_steps=knobs.warmup_ratio,
         weight_decay=knobs.weight_decay,
         bf16=hardware.dtype == torch.bfloat16,
         use_cpu=True,

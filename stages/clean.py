@@ -14,13 +14,14 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.common.ahead import ahead
-from stages.common.cleaning import clean_turns, redact_references
+from stages.cleaning.columns import read_references, split_turns
+from stages.cleaning.near_duplicates import Index
+from stages.cleaning.rules import clean_turns, redact_references
+from stages.common.atomic_io import atomic_write
 from stages.common.cli import UserError, run
-from stages.common.columns import read_references, split_turns
-from stages.common.files import SPLITS, open_parquet, replacing
-from stages.common.near_duplicates import Index
-from stages.common.params import Clean, Columns, load
+from stages.common.parquet import SPLITS, open_parquet
+from stages.common.prefetch import prefetch
+from stages.params import Clean, Columns, load
 
 RAW = Path("data/raw")
 CLEAN = Path("data/clean")
@@ -40,12 +41,12 @@ def main() -> None:
     lacking = [split for split in ("validation", "test") if not rows[split]]
     counts, dropped, redacted, seen = Counter(), Counter(), Counter(), set()
     index = Index(params.near_duplicates) if params.near_duplicates else None
-    with replacing(CLEAN) as aside:
+    with atomic_write(CLEAN) as aside:
         aside.mkdir()
         writers = {s: pq.ParquetWriter(aside / f"{s}.parquet", SCHEMA) for s in SPLITS}
         for split in ("test", "validation", "train"):
             frames = read_batches(files[split], params.columns, split)
-            batches = ahead(partial(clean_batch, params=params), frames)
+            batches = prefetch(partial(clean_batch, params=params), frames)
             for cleaned, keys, reasons, found in batches:
                 dropped += reasons
                 redacted += found

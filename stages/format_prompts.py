@@ -1,7 +1,9 @@
 """format_prompts: from conversations to prompts, the text a model is given.
 
 Reads `data/clean/{split}.parquet`, writes `data/prompts/{split}.parquet` with the columns `id`,
-`prompt` and `references`, in batches and in bounded memory.
+`conversation` (a turn a line), `prompt` (the template around it) and `references`, in batches and
+in bounded memory. Chat models get the conversation in their own template instead, see
+`stages.model.tokenization`.
 """
 
 from functools import partial
@@ -11,40 +13,57 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.common.ahead import ahead
+from stages.common.atomic_io import atomic_write
 from stages.common.cli import run
-from stages.common.files import SPLITS, open_parquet, replacing
-from stages.common.params import load
-from stages.common.prompts import render_prompts
+from stages.common.parquet import SPLITS, open_parquet
+from stages.common.prefetch import prefetch
+from stages.params import load
 
 CLEAN = Path("data/clean")
 PROMPTS = Path("data/prompts")
 BATCH = 20_000  # rows
 SCHEMA = pa.schema(
-    [("id", pa.string()), ("prompt", pa.string()), ("references", pa.list_(pa.string()))]
+    [
+        *((name, pa.string()) for name in ("id", "conversation", "prompt")),
+        ("references", pa.list_(pa.string())),
+    ]
 )
 
 
 def main() -> None:
     format_batch = partial(to_prompts, template=load().format_prompts.template)
     words = rows = 0
-    with replacing(PROMPTS) as aside:
+    with atomic_write(PROMPTS) as aside:
         aside.mkdir()
         for split in SPLITS:
             source = open_parquet(CLEAN / f"{split}.parquet", "run clean first")
             with pq.ParquetWriter(aside / f"{split}.parquet", SCHEMA) as writer:
-                for table, said in ahead(format_batch, source.iter_batches(batch_size=BATCH)):
+                for table, said in prefetch(format_batch, source.iter_batches(batch_size=BATCH)):
                     writer.write_table(table)
                     words += said
                     rows += len(table)
     print(f"format_prompts: {rows} prompts of {words / rows:.0f} words on average")
 
 
+def render_conversations(turns: pl.Series) -> pl.Series:
+    """Each conversation as text, a turn a line.
+
+    `turns` is a column of list<struct<speaker, text>>; a turn without a speaker is its bare text.
+    Returns one string a row.
+    """
+    speaker, text = (pl.element().struct.field(name) for name in ("speaker", "text"))
+    line = pl.when(speaker.is_null()).then(text).otherwise(speaker + ": " + text)
+    return turns.list.eval(line).list.join("\n")
+
+
 def to_prompts(batch: pa.RecordBatch, template: str) -> tuple[pa.Table, int]:
     """A batch of prompts, and how many words are in them."""
     frame = pl.from_arrow(batch)
-    prompts = render_prompts(frame["turns"], template)
-    table = frame.select("id", prompts.alias("prompt"), "references").to_arrow().cast(SCHEMA)
+    conversations = render_conversations(frame["turns"])
+    head, tail = template.split("{conversation}")
+    prompts = head + conversations + tail
+    columns = conversations.alias("conversation"), prompts.alias("prompt")
+    table = frame.select("id", *columns, "references").to_arrow().cast(SCHEMA)
     # clean leaves no other white space.
     return table, prompts.str.count_matches(r"[ \n]+").sum() + len(frame)
 

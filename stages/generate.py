@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+from stages.common.atomic_io import atomic_write, disk_errors, need, remove
 from stages.common.cli import UserError, run
-from stages.common.files import need, remove, replacing, writing
-from stages.common.params import load
+from stages.params import Params, load
 
 PROMPTS = Path("data/prompts/test.parquet")
 BASE = Path("models/base")
@@ -29,52 +29,59 @@ def main() -> None:
 
     import polars as pl
 
-    from stages.common.checkpoints import fingerprint
-    from stages.common.generation import summarize
-    from stages.common.models import choose_hardware, load_base, load_tokenizer, load_tuned
-    from stages.common.prepacked import prepack
+    from stages.model.generation import summarize
+    from stages.model.hardware import choose_hardware
+    from stages.model.loading import load_base, load_tokenizer, load_tuned
+    from stages.model.prepacked import prepack
 
-    rows = pl.read_parquet(PROMPTS, columns=["id", "prompt"])
-    hardware = choose_hardware(params.finetune.precision)
-    print(f"generate: {len(rows)} summaries by {which} on {hardware}", flush=True)
+    rows = pl.read_parquet(PROMPTS, columns=["id", "conversation"])
+    hardware = choose_hardware(params.model.precision)
+    print(f"generate: {len(rows)} summaries by {which} on {hardware}")
     tokenizer = load_tokenizer(BASE, params.format_prompts.chat_template)
-    model = load_base(BASE, params.finetune.quantization, hardware)
+    model = load_base(BASE, params.model.quantization, hardware)
     if which == "tuned":
         model = load_tuned(model, ADAPTER)
-    knobs, prompting = params.generate, params.format_prompts
-    dumps = f"{knobs.model_dump_json()} {prompting.model_dump_json()}"
-    settings = f"{dumps} {params.finetune.quantization}"
-    inputs = [PROMPTS, *BASE.iterdir(), *(ADAPTER.iterdir() if which == "tuned" else ())]
-    partial = PARTIAL / f"{which}-{fingerprint(f'{settings} {hardware}', inputs)}.jsonl"
-    with writing(partial):
-        PARTIAL.mkdir(parents=True, exist_ok=True)
-    if partial.exists():
-        print(f"generate: going on with {partial}", flush=True)
-    prompts = rows["prompt"].to_list()
-    started = time.monotonic()
-    summaries = summarize(prepack(model), tokenizer, prompts, prompting, knobs, partial=partial)
+    partial = partial_file(which, params, hardware)
+    conversations, started = rows["conversation"].to_list(), time.monotonic()
+    knobs = params.format_prompts, params.generate
+    summaries = summarize(prepack(model), tokenizer, conversations, *knobs, partial=partial)
     seconds = time.monotonic() - started
     if which == "tuned":
-        refuse_constant(summaries, prompts)
-    with (
-        replacing(SUMMARIES / f"{which}.jsonl") as aside,
-        open(aside, "w", encoding="utf-8") as out,
-    ):
-        out.writelines(
-            json.dumps({"id": id_, "summary": summary}, ensure_ascii=False) + "\n"
-            for id_, summary in zip(rows["id"], summaries, strict=True)
-        )
+        refuse_constant(summaries, conversations)
+    write_summaries(SUMMARIES / f"{which}.jsonl", rows["id"].to_list(), summaries)
     remove(partial)
     words = sum(len(summary.split()) for summary in summaries) / len(summaries)
     rate = len(summaries) / seconds
     print(f"generate: {words:.1f} words on average, {rate:.2f} summaries/s, {seconds:.0f} s")
 
 
-def refuse_constant(summaries: list[str], prompts: list[str]) -> None:
-    """A model that says the same of all has learnt nothing; of a few dialogues it may by chance."""
-    if len(set(prompts)) >= FEW and len(set(summaries)) == 1:
-        said = repr(summaries[0][:80]) if summaries[0] else "empty"
-        what = f"all {len(summaries)} summaries by the tuned model are the same, {said}"
+def partial_file(which: str, params: Params, hardware) -> Path:
+    """The file of finished batches, named by all that decides the summaries."""
+    from stages.common.resuming import fingerprint
+
+    settings = f"{params.generate} {params.format_prompts} {params.model} {hardware}"
+    inputs = [PROMPTS, *BASE.iterdir(), *(ADAPTER.iterdir() if which == "tuned" else ())]
+    partial = PARTIAL / f"{which}-{fingerprint(settings, inputs)}.jsonl"
+    with disk_errors(partial):
+        PARTIAL.mkdir(parents=True, exist_ok=True)
+    if partial.exists():
+        print(f"generate: resuming from {partial}")
+    return partial
+
+
+def write_summaries(path: Path, ids: list[str], summaries: list[str]) -> None:
+    with atomic_write(path) as aside, open(aside, "w", encoding="utf-8") as out:
+        out.writelines(
+            json.dumps({"id": id_, "summary": summary}, ensure_ascii=False) + "\n"
+            for id_, summary in zip(ids, summaries, strict=True)
+        )
+
+
+def refuse_constant(summaries: list[str], conversations: list[str]) -> None:
+    """A model that writes the same of all has learnt nothing; of a few dialogues it may by chance."""
+    if len(set(conversations)) >= FEW and len(set(summaries)) == 1:
+        text = repr(summaries[0][:80]) if summaries[0] else "empty"
+        what = f"all {len(summaries)} summaries by the tuned model are the same, {text}"
         raise UserError(f"{what}: train again with a lower finetune.learning_rate")
 
 

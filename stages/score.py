@@ -8,9 +8,9 @@ corpus BLEU can be recomputed and two commits compared without a cache.
 import csv
 from pathlib import Path
 
+from stages.common.atomic_io import atomic_write, need, read_jsonl, write_json
 from stages.common.cli import UserError, run
-from stages.common.files import need, read_jsonl, replacing, write_json
-from stages.common.params import Score, load
+from stages.params import Score, load
 
 CLEAN = Path("data/clean/test.parquet")
 SUMMARIES = Path("data/summaries")
@@ -26,7 +26,7 @@ def main() -> None:
     import numpy as np
     import polars as pl
 
-    from stages.common.bleu import statistics
+    from stages.scoring.bleu import statistics
 
     rows = pl.read_parquet(CLEAN)
     ids, references = rows["id"].to_list(), rows["references"].to_list()
@@ -65,8 +65,8 @@ def measure(texts: list[str], references: list[list[str]], counts, params: Score
     from rouge_score.rouge_scorer import RougeScorer
     from sacrebleu.metrics import CHRF
 
-    from stages.common.bleu import bootstrap
-    from stages.common.metric import CorpusBleu
+    from stages.scoring.bleu import bootstrap
+    from stages.scoring.metric import CorpusBleu
 
     first = [refs[:1] for refs in references]
     bleu = CorpusBleu().compute(predictions=texts, references=references)
@@ -90,12 +90,12 @@ def measure(texts: list[str], references: list[list[str]], counts, params: Score
 
 
 def write_table(path: Path, header: list[str], rows: list[list]) -> None:
-    with replacing(path) as aside, open(aside, "w", encoding="utf-8", newline="") as out:
+    with atomic_write(path) as aside, open(aside, "w", encoding="utf-8", newline="") as out:
         csv.writer(out, lineterminator="\n").writerows([header, *rows])
 
 
 def write_dialogues(ids: list[str], counts: dict) -> None:
-    from stages.common.bleu import STATISTICS
+    from stages.scoring.bleu import STATISTICS
 
     rows = [
         [id_, name, *table[i].tolist()]
@@ -109,7 +109,7 @@ def write_by_length(words, counts: dict, buckets: int = 4) -> None:
     """BLEU by length of the conversation, in quarters of the dialogues; x is the mean in words."""
     import numpy as np
 
-    from stages.common.bleu import corpus_bleu
+    from stages.scoring.bleu import corpus_bleu
 
     parts = np.array_split(np.argsort(words, kind="stable"), min(buckets, len(words)))
     rows = [

@@ -4,14 +4,15 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
-from data_helpers import leftovers, project, read_rows, write_splits
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stages import format_prompts
 from stages.common.cli import UserError
-from stages.common.prompts import render_prompts, tokenize_prompt, tokenize_summary
-from tests.conftest import prompting
+from stages.format_prompts import render_conversations
+from stages.model.tokenization import tokenize_prompt, tokenize_summary
+from tests.helpers.data import leftovers, project, read_rows, write_splits
+from tests.helpers.project import prompting
 
 TURNS = pl.List(pl.Struct({"speaker": pl.String, "text": pl.String}))
 
@@ -27,29 +28,20 @@ class Characters:
         return SimpleNamespace(input_ids=bos + [ord(c) + 10 for c in text], offset_mapping=spans)
 
 
-def render(*dialogues: list[tuple[str | None, str]], template: str) -> list[str]:
+def render(*dialogues: list[tuple[str | None, str]]) -> list[str]:
     rows = [[{"speaker": s, "text": t} for s, t in turns] for turns in dialogues]
-    return render_prompts(pl.Series(rows, dtype=TURNS), template).to_list()
+    return render_conversations(pl.Series(rows, dtype=TURNS)).to_list()
 
 
-def test_template_and_turns_without_a_speaker():
+def test_turns_with_and_without_a_speaker():
     first = [("customer", "my bag"), (None, "is lost"), ("agent", "oh: no")]
-    prompts = render(first, [(None, "hi")], template="Input: {conversation}\nResponse:")
-    assert prompts == [
-        "Input: customer: my bag\nis lost\nagent: oh: no\nResponse:",
-        "Input: hi\nResponse:",
-    ]
+    assert render(first, [(None, "hi")]) == ["customer: my bag\nis lost\nagent: oh: no", "hi"]
 
 
 def test_many_dialogues_keep_their_order():
     many = [[("customer", f"{i}"), (None, "x")] for i in range(5000)]
     expected = [f"customer: {i}\nx" for i in range(5000)]
-    assert render(*many, template="{conversation}") == expected
-
-
-def test_braces_are_only_text():
-    said = "{conversation} {0} $1 \\1"
-    assert render([(None, said)], template="{x} {conversation}") == ["{x} " + said]
+    assert render(*many) == expected
 
 
 @given(
@@ -59,15 +51,14 @@ def test_braces_are_only_text():
 )
 def test_rendering_equals_plain_python(dialogues):
     lines = [[f"{s}: {t}" if s else t for s, t in turns] for turns in dialogues]
-    expected = ["<" + "\n".join(turns) + ">" for turns in lines]
-    assert render(*dialogues, template="<{conversation}>") == expected
+    assert render(*dialogues) == ["\n".join(turns) for turns in lines]
 
 
 @given(st.text(st.characters(exclude_characters="<"), max_size=60), st.integers(16, 40))
 def test_long_prompts_lose_their_middle(text, limit):
     prompt = f"[{text}]"
     whole = Characters()(prompt).input_ids
-    ids = tokenize_prompt(Characters(), prompt, prompting(limit, template="[{conversation}]"))
+    ids = tokenize_prompt(Characters(), text, prompting(limit, template="[{conversation}]"))
     if len(whole) <= limit:
         assert ids == whole
     else:
@@ -78,8 +69,9 @@ def test_long_prompts_lose_their_middle(text, limit):
 
 
 def test_template_survives_the_cut():
-    prompt = render([("customer", "word " * 500)], template="Input: {conversation}\nResponse:")[0]
-    text = "".join(chr(i - 10) for i in tokenize_prompt(Characters(), prompt, prompting(64))[1:])
+    (conversation,) = render([("customer", "word " * 500)])
+    ids = tokenize_prompt(Characters(), conversation, prompting(64))[1:]
+    text = "".join(chr(i - 10) for i in ids)
     assert text.startswith("Input: customer: word")
     assert text.endswith("word \nResponse:")
 
@@ -87,16 +79,14 @@ def test_template_survives_the_cut():
 def test_a_long_template_is_never_cut():
     instruction = "Say in two sentences what the customer wants and what the agent did. "
     knobs = prompting(80, template=instruction + "{conversation}")
-    ids = tokenize_prompt(Characters(), instruction + "word " * 50, knobs)
+    ids = tokenize_prompt(Characters(), "word " * 50, knobs)
     assert "".join(chr(i - 10) for i in ids[1:]).startswith(instruction) and len(ids) == 80
     with pytest.raises(UserError, match="max_prompt_tokens is 40: the template alone takes 70"):
-        tokenize_prompt(
-            Characters(), instruction + "word", knobs.model_copy(update={"max_prompt_tokens": 40})
-        )
+        tokenize_prompt(Characters(), "word", knobs.model_copy(update={"max_prompt_tokens": 40}))
 
 
 def test_what_people_wrote_is_no_marker():
-    ids = tokenize_prompt(Characters(), "[a</s>b<s>]", prompting(template="[{conversation}]"))
+    ids = tokenize_prompt(Characters(), "a</s>b<s>", prompting(template="[{conversation}]"))
     assert "".join(chr(i - 10) for i in ids[1:]) == "[a b ]"
     assert tokenize_summary(Characters(), "a</s>", prompting())[-2:] == [ord(" ") + 10, 2]
 
@@ -118,7 +108,12 @@ def test_stage_keeps_order_over_batches(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(format_prompts, "BATCH", 3)
     format_prompts.main()
     assert read_rows("data/prompts/train.parquet") == [
-        {"id": f"train-{i}", "prompt": "Q customer: hi\ntrain A", "references": [f"{i}", "B"]}
+        {
+            "id": f"train-{i}",
+            "conversation": "customer: hi\ntrain",
+            "prompt": "Q customer: hi\ntrain A",
+            "references": [f"{i}", "B"],
+        }
         for i in range(8)
     ]
     assert [row["id"] for row in read_rows("data/prompts/test.parquet")] == ["t-0", "t-1", "t-2"]

@@ -4,10 +4,10 @@ import re
 import time
 
 import pytest
-from data_helpers import GONE, ROOT, python, write_params
 
 from stages.common.cli import UserError
-from stages.common.params import load
+from stages.params import load
+from tests.helpers.data import GONE, ROOT, python, write_params
 
 LORA = "finetune.lora"
 WRONG = [
@@ -28,8 +28,16 @@ WRONG = [
     ({"score": None}, "score", "dictionary"),
     ({"fetch.model": "wheel"}, "fetch.model", "dictionary"),
     ({"clean.urls": "perhaps"}, "clean.urls", "boolean"),
-    ({"finetune.batch_size": "two"}, "finetune.batch_size", "integer"),
-    ({"finetune.batch_size": 2.5}, "finetune.batch_size", "integer"),
+    (
+        {"finetune.per_device_train_batch_size": "two"},
+        "finetune.per_device_train_batch_size",
+        "integer",
+    ),
+    (
+        {"finetune.per_device_train_batch_size": 2.5},
+        "finetune.per_device_train_batch_size",
+        "integer",
+    ),
     ({"finetune.learning_rate": [1e-4]}, "finetune.learning_rate", "number"),
     ({"format_prompts.template": 5}, "format_prompts.template", "string"),
     ({"clean.columns.id": ["id"]}, "clean.columns.id", "string"),
@@ -48,16 +56,16 @@ WRONG = [
     ({"clean.near_duplicates": 1.1}, "clean.near_duplicates", "less than or equal to 1"),
     ({"format_prompts.max_prompt_tokens": 15}, "format_prompts.max_prompt_tokens", "16"),
     ({"finetune.learning_rate": 0}, "finetune.learning_rate", "greater than 0"),
-    ({"finetune.precision": "fp16"}, "finetune.precision", "'bf16'"),
-    ({"finetune.optimizer": "sgd"}, "finetune.optimizer", "'paged_adamw_8bit'"),
-    ({"finetune.warmup": 1}, "finetune.warmup", "less than 1"),
+    ({"model.precision": "fp16"}, "model.precision", "'bf16'"),
+    ({"finetune.optim": "sgd"}, "finetune.optim", "'paged_adamw_8bit'"),
+    ({"finetune.warmup_ratio": 1}, "finetune.warmup_ratio", "less than 1"),
     ({f"{LORA}.dropout": -0.1}, f"{LORA}.dropout", "greater than or equal to 0"),
     ({"generate.top_p": 1.1}, "generate.top_p", "less than or equal to 1"),
     ({"score.bootstrap_samples": 10}, "score.bootstrap_samples", "100"),
     # not a number
     ({"finetune.learning_rate": float("nan")}, "finetune.learning_rate", "nan"),
     ({"clean.near_duplicates": float("nan")}, "clean.near_duplicates", "nan"),
-    ({"finetune.epochs": float("inf")}, "finetune.epochs", "finite"),
+    ({"finetune.num_train_epochs": float("inf")}, "finetune.num_train_epochs", "finite"),
     ({"generate.batch_size": float("nan")}, "generate.batch_size", "nan"),
     ({"generate.length_penalty": float("nan")}, "generate.length_penalty", "nan"),
     # contradictions
@@ -131,10 +139,12 @@ def test_shipped_file_is_valid():
 @pytest.mark.parametrize("written", ["2e-05", "0.00002", 2e-5])
 def test_number_in_a_string_is_a_number(tmp_path, written):
     # `dvc exp run -S finetune.learning_rate=2e-5` writes 2e-05, which YAML reads as a string.
-    write_params(tmp_path, {"finetune.learning_rate": written, "finetune.batch_size": "4"})
+    write_params(
+        tmp_path, {"finetune.learning_rate": written, "finetune.per_device_train_batch_size": "4"}
+    )
     knobs = load(tmp_path / "params.yaml").finetune
     assert knobs.learning_rate == 2e-5
-    assert knobs.batch_size == 4
+    assert knobs.per_device_train_batch_size == 4
 
 
 def test_params_cannot_be_changed_by_a_stage(tmp_path):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from data_helpers import ROOT, python
+
+from tests.helpers.data import ROOT, python
 
 HEAVY = {"torch", "transformers", "datasets", "peft", "accelerate", "evaluate"}
 STAGES = sorted(p for p in (ROOT / "stages").glob("*.py") if p.stem != "__init__")

@@ -13,12 +13,11 @@ from pathlib import Path
 
 import yaml
 
+from stages.common.atomic_io import atomic_write, need
 from stages.common.cli import UserError, run
-from stages.common.files import need, replacing
-from stages.common.params import load
+from stages.params import Card, load
 
 CARD = Path("MODEL_CARD.md")
-SCORED = "- **BLEU on test**"  # the line of the adapter's card that the scores stand for
 SYSTEMS = ("tuned", "base", "first_two_turns", "constant")
 METRICS = ("bleu", "chrf", "rouge_1", "rouge_2", "rouge_l")
 SOURCES = {  # what `dvc.lock` has the hashes of
@@ -30,7 +29,7 @@ SOURCES = {  # what `dvc.lock` has the hashes of
 
 
 def main() -> None:
-    params = load()
+    words = load().card
     own = need("models/adapter/README.md", "run `dvc repro` or `dvc pull`").read_text("utf-8")
     score = json.loads(need("metrics/score.json", "run `dvc repro`").read_text("utf-8"))
     lock = yaml.safe_load(need("dvc.lock", "run `dvc repro`").read_text("utf-8"))
@@ -38,24 +37,32 @@ def main() -> None:
     status = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     if changed := json.loads(status.stdout):
         raise UserError(f"{', '.join(changed)} changed: run `dvc repro`, then the scores are its")
-    with replacing(CARD) as aside:
-        aside.write_text(card(own, score, lock, params.finetune.card.data), encoding="utf-8")
+    with atomic_write(CARD) as aside:
+        aside.write_text(card(own, score, lock, words), encoding="utf-8")
     print(f"card: {CARD}, BLEU {score['tuned']['bleu']:.1f} on {score['dialogues']} dialogues")
 
 
-def card(own: str, score: dict, lock: dict, data: str) -> str:
-    """The adapter's card with scores in the hub's `model-index`, in a table, and with hashes."""
-    _, head, body = own.split("---\n", 2)
-    figures = [{"type": name, "value": score["tuned"][name]} for name in METRICS]
-    result = {
-        "task": {"type": "summarization"},
-        "dataset": {"name": data, "type": "conversations", "split": "test"},
-        "metrics": figures,
-    }
-    index = {"model-index": [{"name": "summarizer", "results": [result]}]}
-    head += yaml.safe_dump(index, sort_keys=False)
-    lines = [line for line in body.splitlines() if not line.startswith(SCORED)]
-    lines += ["", f"## Scores on the test split, {score['dialogues']} dialogues", ""]
+def card(own: str, score: dict, lock: dict, words: Card) -> str:
+    """The adapter's card with `card` of params.yaml, scores in the hub's `model-index` and hashes."""
+    from huggingface_hub import EvalResult, ModelCard
+
+    found = ModelCard(own, ignore_metadata_errors=True)
+    found.data.base_model, found.data.license = words.base, words.base_license
+    found.data.model_name = "summarizer"
+    found.data.eval_results = [
+        EvalResult(
+            task_type="summarization",
+            dataset_type="conversations",
+            dataset_name=words.data,
+            dataset_split="test",
+            metric_type=name,
+            metric_value=score["tuned"][name],
+        )
+        for name in METRICS
+    ]
+    lines = [f"- **Base model**: {words.base} ({words.base_license})."]
+    lines += [f"- **Data**: {words.data} ({words.data_license}).", ""]
+    lines += [f"## Scores on the test split, {score['dialogues']} dialogues", ""]
     lines += ["| | " + " | ".join(METRICS) + " | 95 % interval of BLEU |"]
     lines += ["|---|" + "---:|" * (len(METRICS) + 1)]
     for name in SYSTEMS:
@@ -66,7 +73,7 @@ def card(own: str, score: dict, lock: dict, data: str) -> str:
     for path, stage in SOURCES.items():
         outs = {out["path"]: out["md5"] for out in lock["stages"][stage]["outs"]}
         lines += [f"- `{path}`, made by `{stage}`: md5 `{outs[path]}`"]
-    return f"---\n{head}---\n" + "\n".join(lines) + "\n"
+    return f"---\n{found.data.to_yaml()}\n---\n{found.text.rstrip()}\n" + "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ import polars as pl
 from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU
 
-from stages.common.cleaning import clean_turns
+from stages.cleaning.rules import clean_turns
+from stages.common.atomic_io import need
 from stages.common.cli import UserError, run
-from stages.common.files import need
-from stages.common.params import Clean, load
-from stages.common.tables import read_table
+from stages.params import Clean, load
+from stages.sources.tables import read_table
 
 REFERENCES = ("original dialog info", "summaries", "abstractive_summaries")
 

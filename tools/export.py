@@ -11,9 +11,9 @@ generation config; servers such as vLLM and converters such as llama.cpp's take 
 import argparse
 from pathlib import Path
 
+from stages.common.atomic_io import atomic_write, need
 from stages.common.cli import UserError, run
-from stages.common.files import need, replacing
-from stages.common.params import Generate, load
+from stages.params import Generate, load
 
 BASE = Path("models/base")
 ADAPTER = Path("models/adapter")
@@ -36,7 +36,8 @@ def main() -> None:
 
     import torch
 
-    from stages.common.models import Hardware, load_base, load_tokenizer, load_tuned
+    from stages.model.hardware import Hardware
+    from stages.model.loading import load_base, load_tokenizer, load_tuned
 
     dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[args.dtype]
     tokenizer = load_tokenizer(BASE, params.format_prompts.chat_template)
@@ -47,7 +48,7 @@ def main() -> None:
     model.config.eos_token_id = tokenizer.eos_token_id
     model.config.pad_token_id = tokenizer.pad_token_id
     model.generation_config = generation_config(tokenizer, params.generate)
-    with replacing(args.folder) as aside:
+    with atomic_write(args.folder) as aside:
         model.save_pretrained(aside)
         tokenizer.save_pretrained(aside)
     size = sum(file.stat().st_size for file in args.folder.iterdir()) / 1e6

@@ -15,9 +15,9 @@ from pathlib import Path
 from ruamel.yaml import YAML, YAMLError
 from ruamel.yaml.comments import CommentedMap
 
+from stages.common.atomic_io import atomic_write, need
 from stages.common.cli import UserError, run
-from stages.common.files import need, replacing
-from stages.common.params import load
+from stages.params import load
 
 PRESETS = Path("presets")
 PARAMS = Path("params.yaml")
@@ -29,7 +29,7 @@ def main() -> None:
     load(PARAMS)  # a broken file is told before a preset is blamed for it
     before = PARAMS.read_text(encoding="utf-8")
     after = apply(sys.argv[1], before)
-    with replacing(PARAMS) as aside:
+    with atomic_write(PARAMS) as aside:
         aside.write_text(after, encoding="utf-8")
         try:
             load(aside)

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from stages.common.atomic_io import atomic_write, need, read_jsonl
 from stages.common.cli import UserError, run
-from stages.common.files import need, read_jsonl, replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def write(path: Path, text: str) -> None:
-    with replacing(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_text(text, encoding="utf-8")
 
 
@@ -146,7 +146,7 @@ def picture(name: str, title: str, x_label: str) -> Iterator["Axes"]:
     axes.legend(frameon=False)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    with replacing(PLOTS / f"{name}.png") as aside:
+    with atomic_write(PLOTS / f"{name}.png") as aside:
         figure.savefig(aside, format="png", dpi=110, metadata={"Software": None})
     plt.close(figure)
 

@@ -17,9 +17,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+from stages.common.atomic_io import need
 from stages.common.cli import UserError, run
-from stages.common.files import need
-from stages.common.params import Params, load
+from stages.params import Params, load
 
 BASE = Path("models/base")
 ADAPTER = Path("models/adapter")
@@ -126,31 +126,32 @@ def parse_turns(text: str) -> list[dict]:
 def clean(turns: list[dict], params: Params) -> list[dict]:
     import polars as pl
 
-    from stages.common.cleaning import clean_turns
+    from stages.cleaning.rules import clean_turns
 
     schema = {"speaker": pl.String, "text": pl.String}
     rows = [{"speaker": turn.get("speaker"), "text": turn["text"]} for turn in turns]
     return clean_turns(pl.DataFrame(rows, schema=schema), params.clean).to_dicts()
 
 
-def prompts_of(rows: list[dict], params: Params) -> list[str]:
-    """The prompts of rows whose turns have words left once cleaned."""
+def conversations_of(rows: list[dict], params: Params) -> list[str]:
+    """The conversations of rows whose turns have words left once cleaned."""
     import polars as pl
 
-    from stages.common.prompts import render_prompts
+    from stages.format_prompts import render_conversations
 
     turn = pl.Struct({"speaker": pl.String, "text": pl.String})
     turns = pl.Series([clean(row["turns"], params) for row in rows], dtype=pl.List(turn))
-    return render_prompts(turns, params.format_prompts.template).to_list()
+    return render_conversations(turns).to_list()
 
 
 def summarize_rows(rows: Iterable[dict], params: Params, base: bool) -> Iterator[dict]:
     """Yield `{"id", "tuned", "base"?}` a row, in order. Every row has words left once cleaned."""
-    from stages.common.generation import summarize
-    from stages.common.models import choose_hardware, load_base, load_tokenizer, load_tuned
-    from stages.common.prepacked import prepack
+    from stages.model.generation import summarize
+    from stages.model.hardware import choose_hardware
+    from stages.model.loading import load_base, load_tokenizer, load_tuned
+    from stages.model.prepacked import prepack
 
-    knobs = params.finetune
+    knobs = params.model
     hardware = choose_hardware(knobs.precision)
     tokenizer = load_tokenizer(BASE, params.format_prompts.chat_template)
     models = {"tuned": load_tuned(load_base(BASE, knobs.quantization, hardware), ADAPTER)}
@@ -159,15 +160,15 @@ def summarize_rows(rows: Iterable[dict], params: Params, base: bool) -> Iterator
     models = {name: prepack(model) for name, model in models.items()}
     rows = iter(rows)
     while batch := list(islice(rows, params.generate.batch_size)):
-        prompts = prompts_of(batch, params)
+        texts = conversations_of(batch, params)
         made = {
             name: summarize(
-                model, tokenizer, prompts, params.format_prompts, params.generate, progress=False
+                model, tokenizer, texts, params.format_prompts, params.generate, progress=False
             )
             for name, model in models.items()
         }
         for i, row in enumerate(batch):
-            yield {"id": row["id"], **{name: texts[i] for name, texts in made.items()}}
+            yield {"id": row["id"], **{name: written[i] for name, written in made.items()}}
 
 
 if __name__ == "__main__":

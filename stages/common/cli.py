@@ -1,40 +1,70 @@
-"""How a stage or a tool ends: quietly, or with one sentence and exit status 1."""
+"""How a stage or a tool ends: quietly, or with one sentence and an exit status."""
 
+import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 
 
 class UserError(Exception):
-    """Something the user can mend; its text is the one sentence they read."""
+    """Something the user can mend; its text is the one sentence they read. Exit status 1."""
+
+    status = 1
+
+
+class Interrupted(UserError):
+    """Ctrl-C or SIGTERM; its text says what is kept. Exit status 128 + the signal's number."""
+
+    def __init__(self, message: str, number: int = signal.SIGINT):
+        super().__init__(message)
+        self.status = 128 + number
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; turn what a user can cause into one line on stderr and exit status 1.
+    """Call `main`; turn what a user can cause into one line on stderr and an exit status.
 
-    SIGTERM ends a stage as Ctrl-C does, so that what it was writing is tidied away. Bugs keep their
-    traceback: hiding one would help nobody.
+    Bugs keep their traceback: hiding one would help nobody.
     """
     # Weights are local by the time any stage but fetch runs, so nothing may wait on a hub.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Libraries warn of what only a developer could change.
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    signal.signal(signal.SIGTERM, terminate)
     # A pipe or a log gets each line when it is printed, and the error, on stderr, as the last.
     sys.stdout.reconfigure(line_buffering=True)
     try:
         main()
     except UserError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("error: interrupted")
+        end(str(error), error.status)
+    except KeyboardInterrupt as stop:
+        status = 143 if isinstance(stop, Terminated) else 130
+        end("interrupted: outputs that were not complete are removed", status)
     except Exception as error:
         if out_of_memory(error):
-            sys.exit("error: out of memory: use a smaller batch_size or max_prompt_tokens")
+            end("out of memory: lower the batch size or format_prompts.max_prompt_tokens")
         if not isinstance(error, OSError) or error.errno is None:
             raise
         where = f": {error.filename}" if error.filename else ""
-        sys.exit(f"error: {error.strerror}{where}")
+        end(f"{error.strerror}{where}")
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: what was being written is removed, as after Ctrl-C."""
+
+
+def terminate(*_) -> None:
+    raise Terminated
+
+
+def end(message: str, status: int = 1) -> None:
+    if status == 1:  # which is what Python makes of a text
+        sys.exit(f"error: {message}")
+    print(f"error: {message}", file=sys.stderr, flush=True)
+    sys.exit(status)
 
 
 def out_of_memory(error: BaseException) -> bool:

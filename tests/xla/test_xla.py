@@ -27,7 +27,7 @@ finetune.main()
 
 def test_trains_resumes_and_generates(prepared):
     project = prepared
-    project.params(**{"finetune.epochs": 3})
+    project.params(**{"finetune.num_train_epochs": 3})
     assert project.python("-c", CRASH, check=False).returncode == 9
     assert list((project.root / "models/checkpoints").glob("*/checkpoint-*"))
     done = project.python("-m", "stages.finetune")

@@ -11,8 +11,8 @@ import argparse
 
 import numpy as np
 
-from stages.common.bleu import corpus_bleu
 from stages.common.cli import run
+from stages.scoring.bleu import corpus_bleu
 from tools.compare import changes
 from tools.compare.markdown import code, folded, row_line, table, value
 from tools.compare.revision import Revision, commit, working_tree

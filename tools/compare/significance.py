@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.common.bleu import STATISTICS, corpus_bleu
 from stages.common.cli import UserError
+from stages.scoring.bleu import STATISTICS, corpus_bleu
 from tools.compare.revision import Revision
 
 PATH = "metrics/dialogues.csv"

@@ -26,10 +26,10 @@ from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
+from stages.common.atomic_io import atomic_write, need
 from stages.common.cli import UserError, run
-from stages.common.files import need, replacing
-from stages.common.params import Params, load
-from tools.sweep.experiment import loss_of, losses, start, started_at, stop
+from stages.params import Params, load
+from tools.sweep.experiment import follow, loss_of, start, started_at, stop
 from tools.sweep.space import Sweep, check, override, read_sweep, short
 
 STUDIES = Path("sweeps")
@@ -47,7 +47,7 @@ def main() -> None:
     sweep = read_sweep(need(args.file, "describe the sweep there"))
     space = check(sweep, raw, args.file)
     knobs = Params.model_validate(override(raw, sweep.set)).finetune
-    evaluations = math.floor(knobs.epochs * knobs.evals_per_epoch)
+    evaluations = math.floor(knobs.num_train_epochs * knobs.evals_per_epoch)
     total = args.trials or sweep.trials
     for number in (signal.SIGINT, signal.SIGTERM):  # nohup's children would not heed the first
         signal.signal(number, signal.default_int_handler)
@@ -149,11 +149,12 @@ def run_trial(study: optuna.Study, sweep: Sweep, space: dict, evaluations: int) 
     trial = study.ask(space)
     name, values = f"{sweep.name}-{trial.number}", {k: short(trial.params[k]) for k in space}
     print(f"sweep: {name}: {', '.join(f'{k}={v}' for k, v in values.items())}", flush=True)
-    process = start(name, sweep.set | values)
+    losses = STUDIES / f"{name}.losses"
+    process = start(name, sweep.set | values, losses)
     trial.set_user_attr("process", [process.pid, started_at(process.pid)])
     pruned = False
     try:
-        for step, loss in enumerate(losses(process), 1):
+        for step, loss in enumerate(follow(process, losses), 1):
             trial.report(loss, step)
             print(f"sweep: {name}: loss {loss}, evaluation {step} of {evaluations}", flush=True)
             # Nothing is saved by cutting short a trial that has been trained to its end.
@@ -194,7 +195,7 @@ def write_table(study: optuna.Study, sweep: Sweep) -> None:
             round(trial.duration.total_seconds()),
         ]
         rows.append([*row, *(short(trial.params[key]) for key in sweep.space)])
-    with replacing(TABLE) as aside, open(aside, "w", encoding="utf-8", newline="") as out:
+    with atomic_write(TABLE) as aside, open(aside, "w", encoding="utf-8", newline="") as out:
         csv.writer(out, lineterminator="\n").writerows(rows)
 
 

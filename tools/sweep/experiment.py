@@ -2,35 +2,37 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
-EVALUATION = re.compile(r"'eval_loss': '?([-+.\w]+)")  # how the Trainer logs one
+LOSSES = "FINETUNE_LOSSES"  # the environment variable that `stages.training.callbacks` knows
 GRACE = 30  # seconds that a run which is told to stop gets to clean up
 
 
-def start(name: str, values: dict) -> subprocess.Popen:
-    """`dvc exp run --temp` up to `finetune`, in a process group of its own to be stopped with."""
+def start(name: str, values: dict, losses: Path) -> subprocess.Popen:
+    """`dvc exp run --temp` up to `finetune`, in a process group of its own to be stopped with.
+
+    finetune adds each validation loss to the file `losses`.
+    """
+    losses.unlink(missing_ok=True)
     command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name]
     for key, value in values.items():
         command += ["--set-param", f"{key}={json.dumps(value)}"]
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        LOSSES: str(losses.resolve()),
     }
     return subprocess.Popen(
         [*command, "finetune"],
         env=environment,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        errors="replace",
         start_new_session=True,
     )
 
@@ -43,11 +45,16 @@ def started_at(pid: int) -> float | None:
         return None
 
 
-def losses(process: subprocess.Popen) -> Iterator[float]:
-    """Yield each validation loss when the run prints it, until the run ends."""
-    for line in process.stdout:
-        if found := EVALUATION.search(line):
-            yield float(found[1])
+def follow(process: subprocess.Popen, losses: Path) -> Iterator[float]:
+    """Yield each validation loss that is added to `losses`, until the run ends."""
+    read, running = 0, True
+    while running:
+        running = process.poll() is None  # before reading: what it wrote last is read, too
+        lines = losses.read_text(encoding="utf-8").split("\n")[:-1] if losses.exists() else []
+        for line in lines[read:]:
+            yield json.loads(line)["validation_loss"]
+        read = len(lines)
+        time.sleep(0.2 if running else 0)
 
 
 def stop(pid: int) -> None:

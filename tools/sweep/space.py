@@ -14,7 +14,7 @@ from optuna.distributions import (
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stages.common.cli import UserError
-from stages.common.params import Params
+from stages.params import Params
 
 Value = bool | int | float | str | None
 

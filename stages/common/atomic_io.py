@@ -1,0 +1,115 @@
+"""Outputs appear whole or not at all; inputs that are missing are named."""
+
+import errno
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stages.common.cli import UserError
+
+REFUSALS = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "EFBIG", "EIO", "ENOTDIR")
+}
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write a file or a folder to; move it into place on success.
+
+    On any failure what was written is removed and what stood at `path` is left as it was. Killed
+    at any moment, `path` is whole or missing, and the next run removes what lies beside it.
+    """
+    path = Path(path)
+    aside, old = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("tmp", "old"))
+    with disk_errors(path, aside):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for stale in path.parent.glob(f".{path.name}.*.*"):
+            if left_behind(stale.name):
+                remove(stale)
+        try:
+            yield aside
+            if path.is_dir():  # os.replace cannot put a folder over a folder that has files
+                os.replace(path, old)
+            os.replace(aside, path)
+        finally:
+            if old.exists() and not path.exists():
+                os.replace(old, path)
+            remove(aside)
+            remove(old)
+
+
+@contextmanager
+def disk_errors(path: Path, aside: Path | None = None) -> Iterator[None]:
+    """Turn what a disk refuses into a `UserError` that names `path`, whoever was writing."""
+    try:
+        yield
+    except Exception as error:
+        named = getattr(error, "filename", None)
+        ours = not named or str(named).startswith((str(path), str(aside or path)))
+        reason = refusal(error)
+        if reason is None:
+            raise
+        where = path if ours else named
+        raise UserError(f"{where} cannot be written: {reason}") from None
+
+
+def refusal(error: BaseException) -> str | None:
+    """Why the disk refused, or None where the error is another one.
+
+    Safetensors and arrow say the number in their text, torch says only that it failed.
+    """
+    if isinstance(error, OSError) and error.errno in REFUSALS:
+        return os.strerror(error.errno)
+    number = re.search(r"(?:os error|errno) (\d+)", str(error), re.IGNORECASE)
+    if number and int(number[1]) in REFUSALS:
+        return os.strerror(int(number[1]))
+    if re.search(r"PytorchStreamWriter|file write failed|unexpected pos", str(error)):
+        return "the disk is full or broken"
+    return None
+
+
+def left_behind(name: str) -> bool:
+    """Whether it is called as `replacing` calls what it writes, by a process that is no more."""
+    number = re.search(r"\.(\d+)\.(?:tmp|old)$", name)
+    if not number:
+        return False
+    pid = int(number[1])
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return pid == os.getpid()
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a folder; neither has to exist."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def need(path: str | Path, hint: str) -> Path:
+    """The path if it exists, else a `UserError` that names it and says what to do."""
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"{path} does not exist: {hint}")
+    return path
+
+
+def write_json(path: str | Path, value: object) -> None:
+    with atomic_write(path) as aside:
+        text = json.dumps(value, indent=2, ensure_ascii=False)
+        aside.write_text(text + "\n", encoding="utf-8")
+
+
+def read_jsonl(path: str | Path) -> list[dict]:
+    with open(path, encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines if line.strip()]

@@ -1,0 +1,110 @@
+"""Loading: device and dtype chosen once, tokenizer, base model, adapter. Safetensors only."""
+
+from pathlib import Path
+
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors import SafetensorError, safe_open
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+)
+from transformers.utils import logging
+
+from stages.common.atomic_io import need
+from stages.common.cli import UserError, out_of_memory
+from stages.model.allocator import keep_memory
+from stages.model.attention import PRODUCTS
+from stages.model.hardware import Hardware
+from stages.model.tokenization import end_of_turn
+
+# What the libraries raise at a file that is cut short, is another's or is none of theirs.
+BROKEN = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
+
+keep_memory()
+logging.disable_progress_bar()  # loading takes a second; the bars that matter come after it
+
+
+def load_tokenizer(folder: str | Path, chat: bool = False):
+    """The tokenizer of a model folder, sure to have EOS and pad, padding on the left.
+
+    For a `chat` the EOS is the token that ends a turn, whatever ends the tokenizer's documents.
+    """
+    need(folder, "run fetch@model first")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+    except BROKEN as error:
+        raise UserError(f"{folder} holds no tokenizer that loads: {_first(error)}") from None
+    if chat and not tokenizer.chat_template:
+        raise UserError(
+            f"format_prompts.chat_template is true, but the tokenizer in {folder} has no chat"
+            " template: set it to false, or take a chat model"
+        )
+    if chat:
+        tokenizer.eos_token = end_of_turn(tokenizer)
+    if tokenizer.eos_token_id is None:
+        raise UserError(f"the tokenizer in {folder} has no EOS token: summaries would never end")
+    if tokenizer.pad_token_id is None:
+        # Padding is masked by length, never by its id, so that any token can stand for it.
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_base(folder: str | Path, quantization: str, hardware: Hardware):
+    """The base model: dense in the hardware's dtype, or quantised by bitsandbytes."""
+    need(folder, "run fetch@model first")
+    xla = hardware.device == "xla"
+    if xla and quantization != "none":
+        raise UserError(f"model.quantization is {quantization}: bitsandbytes has no XLA, use none")
+    config = None
+    if quantization == "nf4":
+        config = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=hardware.dtype,
+        )
+    elif quantization == "int8":
+        config = BitsAndBytesConfig(load_in_8bit=True)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=hardware.dtype,
+            quantization_config=config,
+            device_map="cpu" if xla else hardware.device,
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
+    except BROKEN as error:
+        if out_of_memory(error):
+            raise
+        raise not_loading(folder, error) from None
+    # Not sdpa by default: a model with an attention of its own.
+    if hardware.device == "cpu" and model.config._attn_implementation == "sdpa":
+        model.set_attn_implementation(PRODUCTS)
+    return model.to("xla") if xla else model
+
+
+def load_tuned(base, adapter: str | Path):
+    """The base with the adapter: merged where the base is dense, for speed; else beside it."""
+    need(Path(adapter) / "adapter_config.json", "run finetune first")
+    try:
+        tuned = PeftModel.from_pretrained(base, str(adapter))
+    except BROKEN as error:
+        raise UserError(f"{adapter} does not fit the base model: {_first(error)}") from None
+    # peft leaves out the layers that the base lacks, and leaves fresh the ones that it adds.
+    with safe_open(Path(adapter) / "adapter_model.safetensors", framework="pt") as weights:
+        if set(weights.keys()) != set(
+            get_peft_model_state_dict(tuned, save_embedding_layers=False)
+        ):
+            raise UserError(f"{adapter} does not fit the base model: it is of other layers")
+    quantised = getattr(base, "is_quantized", False)
+    return tuned if quantised else tuned.merge_and_unload()
+
+
+def not_loading(folder: str | Path, error: Exception) -> UserError:
+    return UserError(f"{folder} holds no model that loads: {_first(error)}")
+
+
+def _first(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200]

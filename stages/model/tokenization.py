@@ -1,0 +1,80 @@
+"""From a conversation to the token ids a model sees, the same in training and inference."""
+
+from stages.common.cli import UserError
+from stages.params import FormatPrompts
+
+
+def tokenize_prompt(tokenizer, conversation: str, knobs: FormatPrompts) -> list[int]:
+    """Token ids of the prompt of a conversation, at most `max_prompt_tokens`, with one BOS if the
+    tokenizer has one.
+
+    With `chat_template` the prompt is the user's message, and the ids end where the answer starts.
+    A conversation that is too long loses its middle: the problem stands at its start and the
+    outcome at its end. The words of the template and the chat's markers are never cut; a
+    `UserError` says when they alone fill `max_prompt_tokens`.
+    """
+    head, tail = knobs.template.split("{conversation}")
+    conversation = _without_markers(tokenizer, conversation)
+    if knobs.chat_template:
+        head, tail = _chat_frame(tokenizer, knobs.template)
+    # A chat template writes its BOS itself.
+    encoded = tokenizer(
+        head + conversation + tail,
+        add_special_tokens=not knobs.chat_template,
+        return_offsets_mapping=True,
+        verbose=False,
+    )
+    ids = encoded.input_ids
+    if len(ids) <= knobs.max_prompt_tokens:
+        return ids
+    end = len(head) + len(conversation)
+    # An added BOS has an empty span at 0, an added EOS would have one too.
+    before = next(i for i, (_, stop) in enumerate(encoded.offset_mapping) if stop > len(head))
+    after = sum(start >= end for start, _ in encoded.offset_mapping)
+    room = knobs.max_prompt_tokens - before - after
+    if room < 1:
+        raise UserError(
+            f"format_prompts.max_prompt_tokens is {knobs.max_prompt_tokens}: the template alone"
+            f" takes {before + after}"
+        )
+    return ids[: before + room - room // 2] + ids[len(ids) - after - room // 2 :]
+
+
+def tokenize_summary(tokenizer, summary: str, knobs: FormatPrompts) -> list[int]:
+    """Token ids of a completion: the summary and the EOS that ends generation.
+
+    After a plain prompt a space parts it from the prompt's last word; a chat's marker needs none.
+    """
+    text = _without_markers(tokenizer, summary)
+    text = text if knobs.chat_template else " " + text
+    ids = tokenizer(text, add_special_tokens=False, verbose=False).input_ids
+    return [*ids, tokenizer.eos_token_id]
+
+
+def end_of_turn(tokenizer) -> str:
+    """The token that the chat template writes after an answer: what generation must stop at."""
+    answer = "{answer}"
+    chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": answer}]
+    after = tokenizer.apply_chat_template(chat, tokenize=False).rpartition(answer)[2]
+    tokens = tokenizer.convert_ids_to_tokens(tokenizer(after, add_special_tokens=False).input_ids)
+    return next((t for t in tokens if t in tokenizer.all_special_tokens), tokenizer.eos_token)
+
+
+def _chat_frame(tokenizer, template: str) -> tuple[str, str]:
+    """What stands before and after the conversation when `template` is the user's message."""
+    chat = [{"role": "user", "content": template}]
+    # Models that can think aloud first (Qwen3) are asked to answer at once; others ignore it.
+    whole = tokenizer.apply_chat_template(
+        chat, tokenize=False, add_generation_prompt=True, enable_thinking=False
+    )
+    if whole.count("{conversation}") != 1:
+        raise UserError("the tokenizer's chat template does not show the user's message once")
+    head, tail = whole.split("{conversation}")
+    return head, tail
+
+
+def _without_markers(tokenizer, text: str) -> str:
+    """`text` with no token that a tokenizer reads as a marker: what people wrote ends no turn."""
+    for token in tokenizer.all_special_tokens:
+        text = text.replace(token, " ")
+    return text

@@ -1,0 +1,25 @@
+"""Checkpoints of a training run: the newest that a run can resume from."""
+
+import json
+from pathlib import Path
+
+from stages.common.atomic_io import remove
+from stages.common.resuming import is_complete
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint in `folder` that can be gone on from, said aloud, or None.
+
+    It must be whole, and so must the best one so far, which it names. Others are removed.
+    """
+    found = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdigit()]
+    for checkpoint in sorted(found, key=lambda path: -int(path.name[11:])):
+        if is_complete(checkpoint):
+            state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+            best = state["best_model_checkpoint"]
+            if best is None or is_complete(Path(best)):
+                print(f"finetune: resuming from {checkpoint}", flush=True)
+                return checkpoint
+        print(f"finetune: {checkpoint} is damaged or half-written: skipped and removed", flush=True)
+        remove(checkpoint)
+    return None

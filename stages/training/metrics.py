@@ -1,0 +1,84 @@
+"""What is told of a training: losses, amounts, speed, memory."""
+
+import resource
+import sys
+from pathlib import Path
+
+import torch
+
+from stages.common.atomic_io import atomic_write
+
+Point = tuple[int, float]  # step and loss
+
+
+def of_training(trainer) -> dict[str, float]:
+    """Losses and amounts of the training on references; `tokens_per_second` is this process's."""
+    state = trainer.state
+    # A logged loss is the mean of the steps since the one before it.
+    total, start = 0.0, 0
+    for step, loss in trainer.losses("loss"):
+        total += loss * (step - start)
+        start = step
+    tokens = int(sum(trainer.train_dataset["length"]) * state.epoch)
+    seconds, here = trainer.seconds, tokens * trainer.steps / state.global_step
+    return {
+        "validation_loss": round(min(loss for _, loss in trainer.losses("eval_loss")), 6),
+        "train_loss": round(total / start, 6),
+        "steps": state.global_step,
+        "epochs": round(state.epoch, 4),
+        "tokens": tokens,
+        "tokens_per_second": round(here / seconds if seconds else 0.0, 1),
+        "seconds": round(seconds, 1),
+    }
+
+
+def of_ranking(trainer) -> dict[str, float]:
+    """The same of the training on a ranking. `grade` is the mean of the candidates' grades."""
+    steps, seconds = trainer.state.global_step, trainer.seconds
+    grades = [grade for row in trainer.train_dataset["grades"] for grade in row]
+    return {
+        "candidates": len(grades),
+        "grade": round(sum(grades) / len(grades), 6),
+        "loss": round(trainer.losses("loss")[-1][1], 6),
+        "steps": steps,
+        "seconds": round(seconds, 1),
+        "validation_loss": round(trainer.evaluate()["eval_loss"], 6),
+    }
+
+
+def of_process(model) -> dict[str, float]:
+    """How much is trained, and the most memory it took in gigabytes: of the GPU if there is one."""
+    if torch.cuda.is_available():
+        peak = torch.cuda.max_memory_allocated() / 1e9
+    else:  # macOS counts bytes, Linux kilobytes
+        unit = 1e9 if sys.platform == "darwin" else 1e6
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    trained = model.num_parameters(only_trainable=True)
+    return {"trainable_parameters": trained, "peak_memory_gb": round(peak, 2)}
+
+
+def curves(trainer) -> dict[str, list[Point]]:
+    """Loss by step of both splits, as logged."""
+    return {"train": trainer.losses("loss"), "validation": trainer.losses("eval_loss")}
+
+
+def last_point(figures: dict) -> Point:
+    """Where the validation loss stands after the ranking."""
+    ranking = figures["ranking"]
+    return figures["steps"] + ranking["steps"], ranking["validation_loss"]
+
+
+def write_curve(path: Path, points: list[Point]) -> None:
+    """A CSV table of loss by step."""
+    with atomic_write(path) as aside:
+        lines = ["step,loss", *(f"{step},{loss:.6f}" for step, loss in points)]
+        aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def sentence(figures: dict) -> str:
+    """The result, for the console."""
+    loss = f"validation loss {figures['validation_loss']:.3f}"
+    if ranking := figures.get("ranking"):
+        loss += f", {ranking['validation_loss']:.3f} after the ranking"
+    speed = f"{figures['tokens_per_second']:.0f} tokens/s, {figures['seconds']:.0f} s"
+    return f"finetune: {loss}, {speed}, {figures['peak_memory_gb']:.1f} GB at most"

@@ -1,0 +1,164 @@
+"""`transformers.Trainer` for a run that may be cut off at any moment and must not end in nonsense.
+
+Cut off, it resumes from a checkpoint and ends with the same weights, bit for bit. A batch that does
+not fit in memory is split. A loss that is not a number ends the run.
+"""
+
+import time
+from pathlib import Path
+
+import torch
+from peft.helpers import disable_input_dtype_casting
+from transformers import PrinterCallback, Trainer, TrainingArguments
+
+from stages.common.atomic_io import disk_errors, remove
+from stages.common.cli import UserError, out_of_memory
+from stages.common.resuming import seal
+from stages.model.hardware import Hardware
+from stages.params import Params
+from stages.training.batch_splitting import split_batch
+from stages.training.callbacks import DIVERGED, Checkpoints, EarlyStopping, LossFile, Progress
+from stages.training.checkpoints import last_checkpoint
+from stages.training.sampler import EpochSampler
+from stages.training.shared_prefix import Collator
+
+
+class ResumableTrainer(Trainer):
+    split_batch = staticmethod(split_batch)
+    smaller = "format_prompts.max_prompt_tokens"  # the param to lower where a batch is one row
+
+    def __init__(self, *, patience: int, checkpoint_minutes: float, **kwargs):
+        folder = Path(kwargs["args"].output_dir)
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        super().__init__(**kwargs)
+        self.remove_callback(PrinterCallback)
+        for callback in (
+            Progress(),
+            EarlyStopping(patience),
+            LossFile(),
+            Checkpoints(checkpoint_minutes),
+        ):
+            self.add_callback(callback)
+        # Of this process: a run that resumes has made earlier steps in another one.
+        self.seconds, self.steps = 0.0, 0
+
+    def train_to_end(self) -> None:
+        """Train from the last checkpoint in the output folder, or from the start."""
+        last, started = last_checkpoint(Path(self.args.output_dir)), time.monotonic()
+        # Autocast gives LoRA's products their dtype; peft would first copy each input to fp32.
+        with disable_input_dtype_casting(self.model, active=self.args.bf16):
+            self.train(resume_from_checkpoint=str(last) if last else None)
+        self.seconds = time.monotonic() - started
+        first = int(last.name.partition("-")[2]) if last else 0
+        self.steps = self.state.global_step - first
+
+    def losses(self, key: str) -> list[tuple[int, float]]:
+        """Step and `loss` or `eval_loss`, as logged."""
+        return [(row["step"], row[key]) for row in self.state.log_history if key in row]
+
+    def _get_train_sampler(self, train_dataset=None) -> EpochSampler:
+        size = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        lengths = list(self.train_dataset["length"])
+        return EpochSampler(size, lengths, self.args.seed, lambda: int(self.state.epoch or 0))
+
+    def _save_checkpoint(self, model, trial) -> None:
+        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        try:
+            with disk_errors(folder):
+                super()._save_checkpoint(model, trial)
+                seal(folder)
+        except UserError:
+            remove(folder)
+            raise
+
+    def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
+        """The loss of a batch, its gradients added to those of the step's other batches.
+
+        The loss is the sum over the batch's tokens divided by the tokens of the whole step, so that
+        the parts of a split batch add up to what the batch would have given.
+        """
+        trained = [p for p in model.parameters() if p.requires_grad]
+        before = [None if p.grad is None else p.grad.clone() for p in trained]
+        loss = None
+        try:
+            loss = super().training_step(model, inputs, num_items_in_batch)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+        if loss is None:  # only here are the tensors free that the error's traceback held
+            for parameter, gradient in zip(trained, before, strict=True):
+                parameter.grad = gradient
+            loss = self.step_in_parts(model, inputs, num_items_in_batch)
+        if not torch.isfinite(loss):
+            raise UserError(DIVERGED.format("training", self.state.global_step + 1))
+        return loss
+
+    def step_in_parts(self, model, inputs, num_items_in_batch) -> torch.Tensor:
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        rows, width = inputs["input_ids"].shape
+        if rows == 1 or num_items_in_batch is None:
+            message = f"a row of {width} tokens does not fit in memory:"
+            raise UserError(f"{message} lower {self.smaller}")
+        print(f"finetune: {rows} x {width} tokens do not fit in memory: split", flush=True)
+        parts = self.split_batch(inputs)
+        return sum(self.training_step(model, part, num_items_in_batch) for part in parts)
+
+
+def make_trainer(
+    model, train, validation, tokenizer, params: Params, hardware: Hardware, folder: Path
+) -> ResumableTrainer:
+    """A trainer of the references of `train`, which keeps its checkpoints in `folder`."""
+    knobs = params.finetune
+    return ResumableTrainer(
+        model=model,
+        args=training_arguments(params, hardware, folder, len(train)),
+        train_dataset=train,
+        eval_dataset=validation,
+        data_collator=Collator(tokenizer.pad_token_id, knobs.row_tokens),
+        patience=knobs.patience,
+        checkpoint_minutes=params.run.checkpoint_minutes,
+    )
+
+
+def training_arguments(
+    params: Params, hardware: Hardware, checkpoints: Path, dialogues: int
+) -> TrainingArguments:
+    """What `transformers` is told; `dialogues` is the size of the training split."""
+    knobs = params.finetune
+    steps = max(
+        1, dialogues // (knobs.per_device_train_batch_size * knobs.gradient_accumulation_steps)
+    )
+    every = max(1, round(steps / knobs.evals_per_epoch))
+    return TrainingArguments(
+        output_dir=str(checkpoints),
+        seed=knobs.seed,
+        num_train_epochs=knobs.num_train_epochs,
+        per_device_train_batch_size=knobs.per_device_train_batch_size,
+        per_device_eval_batch_size=knobs.per_device_train_batch_size,
+        gradient_accumulation_steps=knobs.gradient_accumulation_steps,
+        optim=knobs.optim,
+        learning_rate=knobs.learning_rate,
+        lr_scheduler_type=knobs.lr_scheduler_type,
+        warmup_steps=knobs.warmup_ratio,  # below 1 it is a share of the steps
+        weight_decay=knobs.weight_decay,
+        max_grad_norm=knobs.max_grad_norm,
+        bf16=hardware.dtype == torch.bfloat16 and hardware.device != "xla",
+        use_cpu=hardware.device == "cpu",
+        train_sampling_strategy="group_by_length",  # of validation; of training see the sampler
+        activation_checkpointing=knobs.activation_checkpointing,
+        eval_strategy="steps",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=3,
+        load_best_model_at_end=True,
+        prediction_loss_only=True,
+        remove_unused_columns=False,
+        dataloader_num_workers=params.run.dataloader_num_workers,
+        dataloader_pin_memory=hardware.device == "cuda",
+        logging_steps=max(1, steps // 20),
+        disable_tqdm=True,
+        report_to="none",
+    )

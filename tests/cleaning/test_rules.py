@@ -1,0 +1,182 @@
+"""Each switch does what its comment in params.yaml says, and columns agree with plain Python."""
+
+import html
+import re
+from collections import Counter
+from itertools import product
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.cleaning.redaction import redact, redact_column
+from stages.cleaning.rules import clean_reference, clean_turns
+from stages.params import Clean, load
+from tests.helpers.data import ROOT
+
+SWITCHES = ["html_entities", "urls", "handles", "signatures", "special_characters", "lowercase"]
+SWITCHES.append("redact")
+DEFAULT = load(ROOT / "params.yaml").clean
+EVERY_SETTING = [dict(zip(SWITCHES, on, strict=True)) for on in product((False, True), repeat=7)]
+
+
+def switches(*on: str) -> Clean:
+    return DEFAULT.model_copy(update={name: name in on for name in SWITCHES})
+
+
+def clean_rows(rows: list[tuple[str | None, str | None]], params: Clean) -> list[tuple]:
+    schema = {"speaker": pl.String, "text": pl.String}
+    return clean_turns(pl.DataFrame(rows, schema=schema, orient="row"), params).rows()
+
+
+def clean_text(text: str, params: Clean, speaker: str = "agent") -> str | None:
+    rows = clean_rows([(speaker, text)], params)
+    return rows[0][1] if rows else None
+
+
+# Characters on whose class Rust and Python agree: neither combining marks nor other numerals.
+LETTERS = st.text("aBz9 éÑßسلام😀❤.,!?'’“\"@^-–/~*_&;:#<>()%$£€\n\t\u00a0", max_size=8)
+PIECES = (
+    st.sampled_from(["&amp;", "&lt;", "&#39;", "&eacute;", "&nbsp;", "&nothing;", "\n", " "])
+    | st.sampled_from(["https://t.co/x", "www.a.b", "<LINK>", "@Acme", "@12345", "me@x.org"])
+    | st.sampled_from(["order #", "7", "42", "07911 123456", "10.0.0.1", "::", "+1", "DE", "ref "])
+    | st.sampled_from(["^JS", "^", " -Dee", " -Dee ", " /MB", "~Sam", "👍", "‘so’", "مرحبا", "Été"])
+)
+TEXTS = st.lists(PIECES | LETTERS, max_size=8).map("".join)
+TURNS = st.tuples(st.sampled_from(["customer", "agent", None]), st.none() | TEXTS)
+NUMBERS = st.text("0123456789 +-().:/#aAfFXx@", max_size=30)
+
+
+@pytest.mark.parametrize(
+    ("switch", "text", "expected"),
+    [
+        ("urls", "see https://t.co/aB1?x=1&y=2 now", "see now"),
+        ("urls", "see HTTP://X.ORG, or www.x.org/a", "see or"),
+        ("urls", "see <LINK> and <url>", "see and"),
+        ("urls", "we are at x.org", "we are at x.org"),
+        (
+            "redact",
+            "a@b.co, +44 20 7946 0958 &amp; ref AB123456",
+            "(email), (phone) &amp; ref (number)",
+        ),
+        ("handles", "@AcmeHelp my bag, @115858!", "my bag, !"),
+        ("handles", "(@Acme_Help) .@other @a @b", "( ) ."),
+        ("handles", "mail me@home.org", "mail me@home.org"),  # else `home` would go
+        ("handles", "@ noon", "@ noon"),
+        ("signatures", "We are on it. ^JS", "We are on it."),
+        ("signatures", "We are on it. ^Gwendolyn", "We are on it."),
+        ("signatures", "On it ^ JS thanks", "On it thanks"),  # anywhere, for tweets are joined
+        ("signatures", "We are on it. -Dee", "We are on it."),
+        ("signatures", "We are on it. /MB ", "We are on it."),
+        ("signatures", "We are on it. ~ Sam", "We are on it."),
+        ("signatures", "a well-known bug", "a well-known bug"),
+        ("signatures", "and/or", "and/or"),
+        ("signatures", "wait - then call", "wait - then call"),
+        ("html_entities", "Q&amp;A &lt;3 &#39;x&#39;", "Q&A <3 'x'"),
+        ("html_entities", "a&nbsp;b", "a b"),
+        ("html_entities", "AT&T; R&D", "AT&T; R&D"),
+        ("special_characters", "great 😀👍🏽 #fail [x] a_b", "great fail x a b"),
+        ("special_characters", "it’s ‘so’ “bad”", "it's 'so' bad"),
+        (
+            "special_characters",
+            "50% off $5, £6/€7 (or 1+1); no?!",
+            "50% off $5, £6/€7 (or 1+1); no?!",
+        ),
+        ("special_characters", "naïve Ñandú مرحبا 你好", "naïve Ñandú مرحبا 你好"),
+        ("special_characters", "love ❤️ it", "love it"),  # a heart and an invisible selector
+        ("special_characters", "the 👨‍👩‍👧 left", "the left"),
+        ("special_characters", "می‌خواهم", "می‌خواهم"),  # the same kind of joiner inside a word
+        ("lowercase", "MY iPhone ÉTÉ", "my iphone été"),
+    ],
+)
+def test_switch(switch, text, expected):
+    assert clean_text(text, switches(switch)) == expected
+    assert clean_text(text, switches()) == " ".join(text.split())
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_placeholders_survive_every_rule(switch):
+    text = "(email) (phone) (card) (iban) (ip) (number)"
+    assert clean_text(text, switches(switch)) == text
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(TEXTS | st.text(max_size=30) | NUMBERS, max_size=6))
+def test_redacted_column_agrees_with_plain_python(texts):
+    expected = [redact(text, Counter()) for text in texts]
+    assert redact_column(pl.Series(texts, dtype=pl.String))[0].to_list() == expected
+
+
+def test_customers_carets_stay():
+    text = "x ^ y ^JS -Dee"
+    assert clean_text(text, switches("signatures"), "customer") == text
+    assert clean_rows([(None, text)], switches("signatures")) == [(None, text)]
+
+
+def test_white_space_is_always_mended():
+    assert clean_text(" a \t b\n\nc\u00a0d ", switches()) == "a b c d"
+
+
+def test_signature_before_a_link_and_handle_after_an_entity():
+    assert clean_text("Done ^JS https://t.co/x", DEFAULT) == "done"
+    assert clean_text("&quot;@Acme hi", DEFAULT) == "hi"
+
+
+def test_empty_turns_go_and_further_columns_stay():
+    texts = ["hi", "❤️", None, " \n", "@bob", "bye"]
+    frame = pl.DataFrame({"speaker": ["customer"] * 6, "text": texts, "row": range(6)})
+    cleaned = clean_turns(frame, DEFAULT)
+    assert cleaned.rows() == [("customer", "hi", 0), ("customer", "bye", 5)]
+
+
+def test_no_turns():
+    assert clean_rows([], DEFAULT) == []
+
+
+def plain(speaker: str | None, text: str | None, on: Clean) -> str:
+    """The cleaning of one turn, character by character where `clean_turns` has expressions."""
+    if text is None:
+        return ""
+    if on.html_entities and re.search(r"&#?\w+;", text):
+        text = html.unescape(text)
+    if on.urls:
+        text = re.sub(r"(https?://|www\.)\S+|<link>|<url>", " ", text, flags=re.IGNORECASE)
+    if on.redact:
+        text = redact(text, Counter())
+    if on.signatures and speaker == "agent":
+        ending = r"\s[-–—~*/]\s?([A-Z]{1,3}|[A-Z][a-z]{1,11})\s*\Z"
+        text = re.sub(rf"\^\s?\w{{1,12}}|{ending}", " ", text)
+    if on.handles:
+        text = re.sub(r"(?<![\w@])@\w+", " ", text)
+    if on.special_characters:
+        text = text.replace("’", "'").replace("‘", "'")
+        kept = ".,!?'%$£€:;/()+-"
+        text = "".join(c if c.isalnum() or c in kept else " " for c in text)
+    if on.lowercase:
+        text = text.lower()
+    return " ".join(text.split())
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(TURNS, min_size=1, max_size=12), st.sampled_from(EVERY_SETTING))
+def test_columns_agree_with_plain_python(turns, setting):
+    params = DEFAULT.model_copy(update=setting)
+    expected = [(speaker, plain(speaker, text, params)) for speaker, text in turns]
+    assert clean_rows(turns, params) == [turn for turn in expected if turn[1]]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.text(max_size=40), max_size=8), st.sampled_from(EVERY_SETTING))
+def test_any_text_is_cleaned_without_stray_spaces(texts, setting):
+    params = DEFAULT.model_copy(update=setting)
+    for _, text in clean_rows([("agent", text) for text in texts], params):
+        assert text
+        assert "" not in text.split(" ")
+        assert not re.search(r"[\t\n\r\u00a0]", text)
+
+
+def test_reference_keeps_case_and_punctuation():
+    assert clean_reference("  The  Q&amp;A's\nURL: https://x.org (#1)! ") == (
+        "The Q&A's URL: https://x.org (#1)!"
+    )

@@ -1,0 +1,189 @@
+"""Faults that a test injects into a stage, each a function that changes a module in place.
+
+The server of forks calls them by name before the stage runs: `forks.run(root, "finetune",
+faults=[sigterm_at(step=5)])`. A fault is a pair of its name and its arguments, to go through JSON.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from functools import wraps
+
+FAULTS: dict[str, Callable] = {}
+
+
+def fault(function: Callable) -> Callable:
+    """Register `function`; calling it by its name gives what `forks.run` takes."""
+    FAULTS[function.__name__] = function
+
+    @wraps(function)
+    def describe(**arguments) -> tuple[str, dict]:
+        return function.__name__, arguments
+
+    return describe
+
+
+def inject(faults: list[tuple[str, dict]]) -> None:
+    for name, arguments in faults:
+        FAULTS[name](**arguments)
+
+
+def wrap(owner: object, name: str, around: Callable) -> None:
+    """Replace `owner.name` by a function that calls `around(original, *args, **kwargs)`."""
+    original = getattr(owner, name)
+    setattr(owner, name, lambda *args, **kwargs: around(original, *args, **kwargs))
+
+
+@fault
+def sigterm_at(step: int) -> None:
+    """SIGTERM as training begins the step after `step`."""
+    from stages.training import trainer
+
+    def training_step(original, self, *args):
+        if self.state.global_step == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, *args)
+
+    wrap(trainer.ResumableTrainer, "training_step", training_step)
+
+
+@fault
+def sigint_at(step: int) -> None:
+    """Ctrl-C as training begins the step after `step`."""
+    from stages.training import trainer
+
+    def training_step(original, self, *args):
+        if self.state.global_step == step:
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(self, *args)
+
+    wrap(trainer.ResumableTrainer, "training_step", training_step)
+
+
+@fault
+def no_memory_in_training(rows: int, ranked: bool = False) -> None:
+    """Batches above so many rows do not fit; `ranked`: those of the ranking only."""
+    from stages.training import trainer
+
+    def training_step(original, self, model, inputs, *args):
+        tried = len(inputs.get("grades", ())) if ranked else len(inputs["input_ids"])
+        loss = original(self, model, inputs, *args)  # and with it gradients, which must not count
+        if tried > rows:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory")
+        return loss
+
+    wrap(trainer.Trainer, "training_step", training_step)
+
+
+@fault
+def no_memory_in_generation(rows: int) -> None:
+    from stages.model import generation
+
+    def generate_batch(original, model, tokenizer, prompts, *args):
+        if len(prompts) > rows:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory")
+        return original(model, tokenizer, prompts, *args)
+
+    wrap(generation, "generate_batch", generate_batch)
+
+
+@fault
+def loss_is_nan(step: str) -> None:
+    """`step` is the method of the Trainer whose loss is spoilt: training_step, prediction_step."""
+    from stages.training import trainer
+
+    def spoilt(original, *args, **kwargs):
+        loss = original(*args, **kwargs)
+        bad = float("nan")
+        return (loss[0] * bad, None, None) if isinstance(loss, tuple) else loss * bad
+
+    wrap(trainer.Trainer, step, spoilt)
+
+
+@fault
+def optimizer_does_nothing() -> None:
+    import torch
+
+    torch.optim.AdamW.step = lambda self, closure=None: None
+
+
+@fault
+def peft_copies_inputs() -> None:
+    """peft copies each layer's input to fp32, as it does by default."""
+    import contextlib
+
+    from stages.training import trainer
+
+    trainer.disable_input_dtype_casting = lambda model, active: contextlib.nullcontext()
+
+
+@fault
+def killed_after_batches(count: int) -> None:
+    """The process ends at once, with status 9, when so many batches are kept."""
+    from stages.model import batches
+
+    kept = []
+
+    def append(original, *args):
+        original(*args)
+        kept.append(1)
+        if len(kept) == count:
+            os._exit(9)
+
+    wrap(batches, "append", append)
+
+
+@fault
+def interrupted_after_batches(count: int) -> None:
+    """Ctrl-C when so many batches are kept."""
+    from stages.model import batches
+
+    kept = []
+
+    def append(original, *args):
+        original(*args)
+        kept.append(1)
+        if len(kept) == count:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    wrap(batches, "append", append)
+
+
+@fault
+def sigterm_in_ranking() -> None:
+    """SIGTERM as the second step of the training on a ranking begins."""
+    from stages.training import ranking
+
+    def training_step(original, self, *args):
+        if self.state.global_step == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, *args)
+
+    wrap(ranking.RankingTrainer, "training_step", training_step)
+
+
+@fault
+def few_candidates_at_once() -> None:
+    from stages.training import ranking
+
+    ranking.AT_ONCE = 9
+
+
+@fault
+def thirty_epochs_of_ranking() -> None:
+    """A long training on a ranking alone, which prints its losses."""
+    from stages.training import ranking
+
+    ranking.REFERENCES = 0.0
+
+    def training_arguments(original, *args):
+        arguments = original(*args)
+        arguments.num_train_epochs, arguments.logging_steps = 30, 3
+        return arguments
+
+    def train_to_end(original, self):
+        original(self)
+        print("LOSSES", *(loss for _, loss in self.losses("loss")))
+
+    wrap(ranking, "training_arguments", training_arguments)
+    wrap(ranking.RankingTrainer, "train_to_end", train_to_end)

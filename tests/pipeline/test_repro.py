@@ -1,0 +1,125 @@
+"""What DVC does with the pipeline, in a real repository."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+
+def ran(output: str) -> set[str]:
+    return {
+        line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage '")
+    }
+
+
+@pytest.fixture
+def clean_after(reproduced):
+    """Undo what a test changed, with no stage run: the run cache has all of it."""
+    yield reproduced
+    reproduced.run("git", "checkout", "-q", ".")
+    reproduced.dvc("checkout", "-q")
+
+
+def test_repro_makes_everything_and_then_has_nothing_to_do(reproduced):
+    again = reproduced.dvc("repro").stdout
+    assert not ran(again) and "up to date" in again
+    assert reproduced.dvc("status").stdout.strip() == "Data and pipelines are up to date."
+    assert reproduced.run("git", "status", "--porcelain").stdout == ""
+    tracked = reproduced.run("git", "ls-files").stdout.split()
+    assert {"dvc.lock", "metrics/score.json", "metrics/finetune.json"} <= set(tracked)
+    assert not [path for path in tracked if path.startswith(("data/raw", "models/base"))]
+
+
+def test_flipping_a_param_and_back_runs_nothing_again(clean_after):
+    project = clean_after
+    before = (project.root / "metrics/score.json").read_text()
+    project.params(**{"finetune.learning_rate": 0.01})
+    assert ran(project.dvc("repro").stdout) == {"finetune", "generate@tuned", "score"}
+    project.params(**{"finetune.learning_rate": 0.001})
+    assert not ran(project.dvc("repro").stdout)
+    assert (project.root / "metrics/score.json").read_text() == before
+
+
+def test_force_gives_the_same_adapter_and_scores(clean_after):
+    project = clean_after
+    adapter = project.root / "models/adapter"
+    scores = project.root / "metrics/score.json"
+
+    def made() -> tuple:
+        return {file.name: file.read_bytes() for file in adapter.iterdir()}, scores.read_text()
+
+    before = made()
+    # The data stages are deterministic by their own tests; this is about training and after.
+    project.dvc("repro", "--force", "--single-item", "finetune")
+    project.dvc("repro", "--force", "--single-item", "generate@tuned")
+    project.dvc("repro", "--force", "--single-item", "score")
+    assert len(before[0]) == 3 and made() == before
+
+
+def test_repro_goes_on_after_being_killed_in_training(clean_after):
+    project = clean_after
+    project.params(**{"finetune.num_train_epochs": 20, "finetune.learning_rate": 0.003})
+    repro = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", "finetune"],
+        cwd=project.root,
+        env=project.environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    checkpoints = project.root / "models/checkpoints"
+    deadline = time.monotonic() + 120
+    while not list(checkpoints.glob("*/checkpoint-*/sha256.json")):
+        assert repro.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(repro.pid, signal.SIGKILL)
+    repro.wait()
+    assert not (project.root / "models/adapter").exists()
+    said = project.dvc("repro", "finetune").stdout
+    assert "resuming from" in said and not list(checkpoints.iterdir())
+    assert (project.root / "models/adapter/adapter_model.safetensors").exists()
+
+
+def test_the_dataset_and_the_model_are_fetched_apart(reproduced):
+    corpus = reproduced.root / "corpus/test.jsonl"
+    text = corpus.read_text()
+    try:
+        corpus.write_text(text + "\n")
+        status = json.loads(reproduced.dvc("status", "--json").stdout)
+    finally:
+        corpus.write_text(text)
+    assert set(status) == {"fetch@dataset"}
+
+
+def test_experiment_takes_numbers_as_users_write_them(clean_after):
+    project = clean_after
+    done = project.dvc("exp", "run", "-n", "tiny", "-S", "finetune.learning_rate=2e-5", "finetune")
+    project.dvc("exp", "remove", "-q", "tiny")
+    assert ran(done.stdout) == {"finetune"}
+    check = "from stages.params import load; print(load().finetune.learning_rate)"
+    assert float(project.python("-c", check).stdout) == 2e-5
+
+
+def test_error_of_a_stage_ends_repro_with_its_sentence(clean_after):
+    project = clean_after
+    project.params(**{"clean.columns.references": "nonesuch"})
+    done = project.dvc("repro", check=False)
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "has no column 'nonesuch': set clean.columns.references to one of" in said
+    assert "Traceback" not in said
+
+
+def test_metrics_and_plots_show_what_pull_requests_need(reproduced):
+    shown = reproduced.dvc("metrics", "show", "--json").stdout
+    assert {"tuned", "base", "first_two_turns", "constant"} <= set(
+        json.loads(shown)[""]["data"]["metrics/score.json"]["data"]
+    )
+    reproduced.dvc("plots", "show", "-o", "dvc_plots")
+    page = (reproduced.root / "dvc_plots/index.html").read_text()
+    for plot in ("Loss", "BLEU by conversation length", "Summary length"):
+        assert plot in page

@@ -1,0 +1,92 @@
+"""The numbers are sacrebleu's, and can be had again from the table in Git."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sacrebleu.metrics import BLEU
+
+from stages.scoring.bleu import STATISTICS, bootstrap, corpus_bleu, statistics
+from stages.scoring.metric import CorpusBleu
+
+words = st.lists(
+    st.sampled_from(["the", "customer", "agent", "asks", "DM", "late", "refund", ".", ",", "!"]),
+    max_size=12,
+)
+texts = words.map(" ".join)
+pairs = st.tuples(texts, st.lists(texts.filter(bool), min_size=1, max_size=3))
+
+
+def sacrebleu_score(hypotheses, references) -> float:
+    width = max(map(len, references))
+    streams = [[r[k] if k < len(r) else None for r in references] for k in range(width)]
+    return BLEU().corpus_score(hypotheses, streams).score
+
+
+@given(st.lists(pairs, min_size=1, max_size=6))
+@settings(max_examples=100, deadline=None)
+def test_corpus_bleu_from_statistics_is_sacrebleus(rows):
+    hypotheses, references = [h for h, _ in rows], [r for _, r in rows]
+    counts = statistics(hypotheses, references)
+    assert counts.shape == (len(rows), len(STATISTICS))
+    assert corpus_bleu(counts) == pytest.approx(sacrebleu_score(hypotheses, references), abs=1e-9)
+
+
+def test_metric_works_offline_with_unequal_references():
+    hypotheses = ["Customer is late .", "Agent asks for a DM ."]
+    references = [["Customer is very late ."], ["Agent asks for a DM .", "Agent wants a DM ."]]
+    result = CorpusBleu().compute(predictions=hypotheses, references=references)
+    assert result["bleu"] == pytest.approx(sacrebleu_score(hypotheses, references))
+    assert "nrefs:var" in result["signature"] and "case:mixed" in result["signature"]
+
+
+def test_interval_holds_the_score_and_narrows_with_more_dialogues():
+    rng = np.random.default_rng(0)
+    vocabulary = [f"w{i}" for i in range(8)]
+    references = [[" ".join(rng.choice(vocabulary, 12))] for _ in range(200)]
+    hypotheses = [refs[0][: rng.integers(12, 30)] for refs in references]
+    counts = statistics(hypotheses, references)
+    low, high = bootstrap(counts, 300, seed=1)
+    assert low < corpus_bleu(counts) < high
+    few = bootstrap(counts[:30], 300, seed=1)
+    assert high - low < few[1] - few[0]
+    assert (low, high) == bootstrap(counts, 300, seed=1)
+
+
+def test_score_json_agrees_with_the_table_and_the_texts(reproduced):
+    root = reproduced.root
+    score = json.loads((root / "metrics/score.json").read_text())
+    with open(root / "metrics/dialogues.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for system in ("tuned", "base", "first_two_turns", "constant"):
+        counts = [[int(r[name]) for name in STATISTICS] for r in rows if r["system"] == system]
+        assert len(counts) == score["dialogues"] == 5
+        assert corpus_bleu(np.array(counts)) == pytest.approx(score[system]["bleu"], abs=1e-3)
+        figures = score[system]
+        assert figures["bleu_low"] <= figures["bleu_high"]
+        assert {
+            "bleu_first_reference",
+            "chrf",
+            "rouge_1",
+            "rouge_2",
+            "rouge_l",
+            "length_ratio",
+        } <= set(figures)
+    assert "nrefs:2" in score["bleu_signature"]
+
+
+def test_summaries_of_other_dialogues_are_refused(reproduced):
+    path = reproduced.root / "data/summaries/tuned.jsonl"
+    text = path.read_text()
+    path.unlink()
+    try:
+        path.write_text("\n".join(text.splitlines()[:-1]) + "\n")
+        done = reproduced.python("-m", "stages.score", check=False)
+    finally:
+        path.unlink()
+        path.write_text(text)
+    assert done.returncode == 1
+    assert "tuned.jsonl is not of the dialogues" in done.stderr and "Traceback" not in done.stderr

@@ -1,0 +1,219 @@
+"""The comment of a pull request comes from Git alone, and says what it cannot see."""
+
+import json
+import subprocess
+
+import pytest
+import yaml
+
+from stages.common.cli import UserError
+from stages.scoring.bleu import STATISTICS
+from tests.helpers.project import Project
+from tools.compare.__main__ import comment
+from tools.compare.changes import md5
+from tools.compare.revision import commit, working_tree
+
+SCORES = {"tuned": {"bleu": 20.0}, "bleu_signature": "nrefs:1"}
+
+
+def counts(matches: int) -> list[int]:
+    return [20, 20, matches, matches - 1, matches - 2, matches - 3, 20, 19, 18, 17]
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch) -> Project:
+    """A Git repository with nothing but what `compare` reads, on its branch main."""
+    project = Project(tmp_path / "repository")
+    project.root.mkdir()
+    monkeypatch.chdir(project.root)
+    project.run("git", "init", "-q", "-b", "main")
+    (project.root / "params.yaml").write_text("finetune: {epochs: 1}\n")
+    save(project)
+    return project
+
+
+def save(project: Project, branch: str | None = None) -> None:
+    if branch:
+        project.run("git", "checkout", "-q", "-b", branch)
+    project.run("git", "add", "-A")
+    project.run("git", "commit", "-qm", "x")
+
+
+def write_metrics(project: Project, matches: dict[str, int], scores: dict = SCORES) -> None:
+    """score.json and dialogues.csv, in which a dialogue's tuned summary has so many matches."""
+    folder = project.root / "metrics"
+    folder.mkdir(exist_ok=True)
+    (folder / "score.json").write_text(json.dumps(scores))
+    rows = [["id", "system", *STATISTICS]]
+    rows += [[id_, "tuned", *counts(found)] for id_, found in matches.items()]
+    text = "".join(",".join(map(str, row)) + "\n" for row in rows)
+    (folder / "dialogues.csv").write_text(text)
+
+
+def write_lock(project: Project, **stages: dict) -> None:
+    lock = {"schema": "2.0", "stages": stages}
+    (project.root / "dvc.lock").write_text(yaml.safe_dump(lock))
+
+
+def against_main() -> str:
+    return comment(commit("main"), working_tree())
+
+
+def test_two_branches_of_a_shallow_clone_without_cache(reproduced, tmp_path):
+    project = Project(tmp_path / "project")
+    subprocess.run(["cp", "-r", reproduced.root, project.root], check=True)
+    project.run("git", "checkout", "-q", "-b", "faster")
+    project.params(**{"finetune.learning_rate": 0.03})
+    project.dvc("repro")
+    project.run("git", "commit", "-qam", "learn faster")
+    url = project.root.as_uri()
+    project.run("git", "clone", "-q", "--depth", "1", "-b", "faster", url, str(tmp_path / "clone"))
+    clone = Project(tmp_path / "clone")
+
+    refused = clone.python("-m", "tools.compare", "main", check=False)
+    assert refused.returncode == 1 and "git fetch --depth 1 origin main:main" in refused.stderr
+    clone.run("git", "fetch", "-q", "--depth", "1", "origin", "main:main")
+    said = clone.python("-m", "tools.compare", "main").stdout
+
+    assert not (clone.root / ".dvc/cache").exists() and not (clone.root / "data/raw").exists()
+    assert "| `finetune.learning_rate` | `0.001` | `0.03` |" in said
+    before, after = (
+        json.loads(project.run("git", "show", f"{branch}:metrics/finetune.json").stdout)
+        for branch in ("main", "faster")
+    )
+    shown = [f"`{side['validation_loss']}`" for side in (before, after)]
+    assert f"| `finetune.validation_loss` | {shown[0]} | {shown[1]} |" in said
+    stages = said.split("### Stages")[1].split("###")[0]
+    assert "| `finetune` | params `finetune.learning_rate` |" in stages
+    assert "| `generate@tuned` | dep `models/adapter` of `finetune` |" in stages
+    assert "| `score` | dep `data/summaries/tuned.jsonl` of `generate@tuned` |" in stages
+    assert "generate@base" not in stages and "clean" not in stages
+    assert "**Tuned model: " in said and "Paired bootstrap over 5 dialogues" in said
+    assert "did not run since" not in said
+    swapped = clone.python("-m", "tools.compare", "faster", "main").stdout
+    assert "| `finetune.learning_rate` | `0.03` | `0.001` |" in swapped
+
+
+def test_summaries_are_shown_where_the_cache_has_them(repository):
+    script = "mkdir -p data/summaries; cp summaries data/summaries/tuned.jsonl"
+    stage = {"cmd": script, "deps": ["summaries"], "outs": ["data/summaries/tuned.jsonl"]}
+    (repository.root / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"generate": stage}}))
+    repository.dvc("init", "-q")
+
+    def reproduce(word: str, matches: int) -> None:
+        rows = [{"id": id_, "summary": f"{word} {id_}"} for id_ in "ab"]
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (repository.root / "summaries").write_text(text)
+        repository.dvc("repro", "-q")
+        write_metrics(repository, {"a": matches, "b": 10})
+
+    reproduce("old", 10)
+    save(repository)
+    reproduce("new", 14)
+    said = against_main()
+    [row] = [line for line in said.splitlines() if line.startswith("- +")]
+    assert row.endswith(" `a`")
+    assert "  - before: `old a`\n  - after: `new a`" in said and "old b" not in said
+    assert "| `generate` | dep `summaries` |" in said
+    subprocess.run(["rm", "-rf", repository.root / ".dvc/cache"], check=True)
+    said = against_main()
+    assert "old a" not in said and "  - after: `new a`" in said
+    assert "- The summaries of `main" in said and "are not on this machine" in said
+
+
+def test_no_change(repository):
+    write_metrics(repository, {"a": 10, "b": 12})
+    write_lock(repository, score={"cmd": "x"})
+    save(repository)
+    said = against_main()
+    assert "No change: metrics, params and stages are the same." in said and "###" not in said
+
+
+def test_base_has_no_metrics_yet(repository):
+    write_metrics(repository, {"a": 20, "b": 20})
+    said = against_main()
+    assert "**Tuned model: 100.0**, the first score." in said
+    assert "`main" in said and "has no metrics yet" in said
+    assert "| `score.tuned.bleu` | — | `20.0` |  |" in said
+
+
+def test_head_has_no_metrics(repository):
+    write_metrics(repository, {"a": 10, "b": 12})
+    save(repository)
+    for file in (repository.root / "metrics").iterdir():
+        file.unlink()
+    said = against_main()
+    assert "`the working tree" in said and "has no metrics yet" in said
+    assert "| `score.tuned.bleu` | `20.0` | — |  |" in said
+
+
+def test_splits_that_differ_are_paired_over_common_dialogues(repository):
+    write_metrics(repository, dict.fromkeys("abcd", 10))
+    save(repository)
+    write_metrics(repository, dict.fromkeys("bcde", 14))
+    said = against_main()
+    assert "4 dialogues before, 4 after, 3 in both; BLEU is compared over these" in said
+    assert "over 3 dialogues" in said and "significant**" in said
+    write_metrics(repository, dict.fromkeys("xyz", 14))
+    said = against_main()
+    assert "0 in both; no paired test is possible" in said and "### BLEU" not in said
+
+
+def test_a_changed_test_and_signature_are_said(repository):
+    dep = {"path": "data/clean/test.parquet", "hash": "md5", "md5": "1" * 32}
+    write_metrics(repository, {"a": 10, "b": 12})
+    write_lock(repository, score={"cmd": "x", "deps": [dep]})
+    save(repository)
+    write_lock(repository, score={"cmd": "x", "deps": [dep | {"md5": "2" * 32}]})
+    write_metrics(repository, {"a": 10, "b": 12}, SCORES | {"bleu_signature": "nrefs:2"})
+    said = against_main()
+    assert "the two scores are not of the same test" in said
+    assert "the two scores are not of one kind" in said
+
+
+def test_metrics_older_than_code_or_params_are_said(repository):
+    (repository.root / "stage.py").write_text("pass\n")
+    stage = {
+        "cmd": "x",
+        "deps": [{"path": "stage.py", "hash": "md5", "md5": md5(b"pass\n")}],
+        "params": {"params.yaml": {"finetune.epochs": 1}},
+    }
+    write_lock(repository, finetune=stage)
+    save(repository)
+    assert "older than" not in against_main()
+    (repository.root / "stage.py").write_text("fail\n")
+    assert "older than its params or code: `finetune` did not run since" in against_main()
+    (repository.root / "stage.py").write_text("pass\n")
+    (repository.root / "params.yaml").write_text("finetune: {epochs: 2}\n")
+    assert "older than its params or code: `finetune` did not run since" in against_main()
+
+
+def test_an_output_that_changed_for_no_cause_is_said(repository):
+    out = {"path": "models/adapter", "hash": "md5", "md5": "1" * 32}
+    write_lock(repository, finetune={"cmd": "x", "outs": [out]})
+    save(repository)
+    write_lock(repository, finetune={"cmd": "x", "outs": [out | {"md5": "2" * 32}]})
+    assert "| `finetune` | nothing it reads: another machine" in against_main()
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("metrics/score.json", "{"),
+        ("metrics/score.json", "[]"),
+        ("params.yaml", "a: [\n"),
+        ("dvc.lock", "stages: [1]\n"),
+        ("metrics/dialogues.csv", "id,system\na,tuned\n"),
+    ],
+)
+def test_files_that_cannot_be_read_are_named(repository, file, text):
+    path = repository.root / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    with pytest.raises(UserError, match=file):
+        against_main()
+
+
+def test_a_name_is_never_an_option_of_git(repository):
+    with pytest.raises(UserError, match="is no commit of this clone"):
+        commit("--all")

@@ -1,0 +1,105 @@
+"""An exported model is the base with the adapter, loaded by `transformers` alone."""
+
+import json
+import os
+
+import pytest
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from stages.model.generation import summarize
+from stages.model.hardware import choose_hardware
+from stages.model.loading import load_base, load_tokenizer
+from stages.params import load
+from tests.helpers.project import Project, prompting
+from tools import export
+
+PROMPTS = [f"Input: customer: my parcel {n} never came\nResponse:" for n in range(3)]
+
+
+@pytest.fixture
+def adapted(prepared, monkeypatch) -> Project:
+    """A project with an adapter that changes what the model says, in place of a trained one."""
+    monkeypatch.chdir(prepared.root)
+    base = AutoModelForCausalLM.from_pretrained("models/base")
+    torch.manual_seed(1)
+    config = LoraConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear")
+    model = get_peft_model(base, config)
+    for name, weights in model.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(weights, std=0.2)
+    model.save_pretrained("models/adapter")
+    return prepared
+
+
+def run_export(monkeypatch, *arguments: str) -> None:
+    monkeypatch.setattr("sys.argv", ["export", *arguments])
+    export.main()
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("fp32", 1e-5), ("bf16", 0.02)])
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_logits_are_those_of_base_and_adapter(adapted, monkeypatch, dtype, tolerance, quantization):
+    adapted.params(**{"model.quantization": quantization})
+    run_export(monkeypatch, "merged", "--dtype", dtype)
+    fp32 = {"dtype": torch.float32}
+    untuned = AutoModelForCausalLM.from_pretrained("models/base", **fp32)
+    beside = PeftModel.from_pretrained(
+        AutoModelForCausalLM.from_pretrained("models/base", **fp32), "models/adapter"
+    )
+    merged = AutoModelForCausalLM.from_pretrained("merged", **fp32)
+    config = json.loads((adapted.root / "merged/config.json").read_text())
+    assert config["dtype"] == {"fp32": "float32", "bf16": "bfloat16"}[dtype]
+    assert "quantization_config" not in config
+    ids = torch.arange(3, 60)[None]
+    with torch.inference_mode():
+        want, got, before = (model(ids).logits for model in (beside, merged, untuned))
+    # Relative to what the adapter changed: bf16 keeps three digits of a weight.
+    assert (got - want).norm() < tolerance * (want - before).norm()
+    files = {file.name for file in (adapted.root / "merged").iterdir()}
+    assert {"config.json", "generation_config.json", "model.safetensors"} <= files
+    assert not any(name.endswith((".bin", ".pt")) or "adapter" in name for name in files)
+
+
+def test_it_writes_the_same_summaries(adapted, monkeypatch):
+    run_export(monkeypatch, "merged", "--dtype", "fp32")
+    params = load()
+    tokenizer = load_tokenizer("models/base")
+    beside = PeftModel.from_pretrained(
+        load_base("models/base", "none", choose_hardware("fp32")), "models/adapter"
+    )
+    plain = prompting(template="{conversation}")
+    want = summarize(beside, tokenizer, PROMPTS, plain, params.generate, False)
+    # As somebody elsewhere would use the folder, with nothing of the project:
+    model = AutoModelForCausalLM.from_pretrained("merged")
+    alone = AutoTokenizer.from_pretrained("merged", padding_side="left")
+    out = model.generate(**alone(PROMPTS, return_tensors="pt", padding=True))
+    width = alone(PROMPTS, padding=True, return_tensors="pt").input_ids.shape[1]
+    texts = alone.batch_decode(out[:, width:], skip_special_tokens=True)
+    assert [" ".join(text.split()) for text in texts] == want
+
+
+def test_generation_config_has_the_params_and_the_end(adapted, monkeypatch):
+    adapted.params(**{"generate.do_sample": True, "generate.temperature": 0.7})
+    run_export(monkeypatch, "merged")
+    config = json.loads((adapted.root / "merged/generation_config.json").read_text())
+    assert config["temperature"] == 0.7 and config["max_new_tokens"] == 8
+    assert config["eos_token_id"] == config["pad_token_id"] == 1 and config["bos_token_id"] == 0
+
+
+def test_a_folder_is_replaced_only_when_asked(adapted, monkeypatch):
+    os.mkdir("merged")
+    (adapted.root / "merged/mine.txt").write_text("mine")
+    done = adapted.python("-m", "tools.export", "merged", check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: merged exists") and "--force" in done.stderr
+    assert (adapted.root / "merged/mine.txt").read_text() == "mine"
+    run_export(monkeypatch, "merged", "--force")
+    assert not (adapted.root / "merged/mine.txt").exists()
+
+
+def test_without_an_adapter_it_says_what_to_do(prepared):
+    done = prepared.python("-m", "tools.export", "merged", check=False)
+    assert done.returncode == 1 and "models/adapter does not exist" in done.stderr
+    assert not (prepared.root / "merged").exists()

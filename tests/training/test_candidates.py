@@ -1,0 +1,98 @@
+"""Candidates are what the model would write for each prompt alone, and are graded fairly."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.model.attention import PRODUCTS
+from stages.model.hardware import choose_hardware
+from stages.model.loading import load_base
+from stages.training import candidates
+from stages.training.candidates import cut, draw, grade, pick
+
+PROMPTS = [[0, *range(20, 20 + n)] for n in (9, 30, 14, 30, 1, 17, 23, 11, 25, 12)]
+COPIES, ROOM = 3, 6
+WORDS = st.lists(
+    st.sampled_from(["the", "app", "parcel", "is", "late", "agent", "asks", "for", "a", "DM"]),
+    min_size=1,
+)
+TEXTS = WORDS.map(" ".join)
+
+
+def places(chances: torch.Tensor) -> torch.Tensor:
+    """For `pick`: the first candidate takes the likeliest token, the second the next, and so on."""
+    ranked = chances.topk(COPIES).indices.view(-1, COPIES, COPIES)  # rows, copies, ranks
+    return ranked.diagonal(dim1=1, dim2=2).flatten()
+
+
+def alone(model, prompt: list[int], rank: int) -> list[int]:
+    """The same choices for one prompt, without cache, padding or company."""
+    ids = list(prompt)
+    for _ in range(ROOM):
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([ids], device=model.device)).logits[0, -1]
+        ids.append(int(logits.topk(COPIES).indices[rank]))
+    return ids[len(prompt) :]
+
+
+@pytest.mark.parametrize("attention", ["sdpa", PRODUCTS])
+def test_candidates_of_a_prompt_are_blind_to_one_another(tiny_llama, monkeypatch, attention):
+    model = load_base(tiny_llama, "none", choose_hardware("fp32")).eval()
+    model.set_attn_implementation(attention)
+    model.generation_config.update(do_sample=True, repetition_penalty=1.5, temperature=0.6)
+    monkeypatch.setattr(candidates, "pick", places)
+    drawn = draw(model, PROMPTS, COPIES, ROOM, eos=2)
+    for prompt, made in zip(PROMPTS, drawn, strict=True):
+        assert made == [cut(alone(model, prompt, rank), 2) for rank in range(COPIES)]
+
+
+def test_a_candidate_ends_with_its_end_and_drawing_with_the_last(tiny_llama, monkeypatch):
+    model = load_base(tiny_llama, "none", choose_hardware("fp32")).eval()
+    ends = iter([[5, 7], [7, 5], [5, 5]])
+    steps = []
+
+    def chosen(chances):
+        steps.append(chances.shape)
+        return torch.tensor(next(ends))
+
+    monkeypatch.setattr(candidates, "pick", chosen)
+    assert draw(model, PROMPTS[:1], 2, 9, eos=7) == [[[5, 7], [7]]]
+    assert steps == [(2, len(model.model.embed_tokens.weight))] * 2
+
+
+def test_tokens_are_drawn_as_often_as_they_are_likely():
+    torch.manual_seed(0)
+    chances = torch.tensor([[0.5, 0.0, 0.3, 0.2, 0.0], [0.0, 0.0, 0.0, 0.1, 0.9]])
+    drawn = torch.stack([pick(chances) for _ in range(4000)])
+    for row, expected in enumerate(chances):
+        share = torch.bincount(drawn[:, row], minlength=5) / len(drawn)
+        assert (share - expected).abs().max() < 0.03
+        assert not share[expected == 0].any()
+
+
+@given(st.lists(st.integers(0, 5)))
+def test_what_follows_the_end_is_cut(ids):
+    kept = cut(ids, 3)
+    assert ids[: len(kept)] == kept and 3 not in kept[:-1]
+    assert len(kept) == len(ids) or kept[-1] == 3
+
+
+@settings(max_examples=30, deadline=None)  # the first one imports the scorer
+@given(TEXTS, st.lists(TEXTS, min_size=1, max_size=3))
+def test_grades_lie_between_nothing_and_a_copy(text, references):
+    assert 0 <= grade(text, references) <= 1 + 1e-9
+    assert grade("", references) == 0
+    # BLEU holds what is shorter than four words to be no copy.
+    long = " ".join([*references[0].split(), "and", "nobody", "ever", "answers"])
+    assert grade(long, [long]) == pytest.approx(1)
+
+
+def test_a_summary_nearer_to_all_references_has_the_higher_grade():
+    references = [
+        "The parcel never came. Agent asks for a DM.",
+        "Parcel is lost, agent wants a DM.",
+    ]
+    texts = ["The parcel never came. Agent asks for a DM.", "A parcel came.", "Thank you."]
+    best, some, none = (grade(text, references) for text in texts)
+    assert best > some > 0.1 > none  # full stops agree
