@@ -1,23 +1,22 @@
-"""What a process on a CPU keeps of the memory that it has used: enough to be fast, and no more."""
+"""Settings of the CPU's memory allocator: freed memory is reused, and few compiled kernels stay."""
 
 import contextlib
 import ctypes
 import os
 
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # options of glibc's mallopt
-LARGEST = 32 * 2**20  # bytes, the most that it takes for the second
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # options of glibc's mallopt, see malloc.h
+MAX_MMAP_THRESHOLD = 32 * 2**20  # bytes; the most that glibc accepts
 
 
-def keep_memory() -> None:
-    """To be called before the first product.
+def configure_allocator() -> None:
+    """Call it before the first matrix product.
 
-    oneDNN compiles kernels for every length it meets and keeps the last 1,024 of them, of some
-    megabytes each, though a model needs no more than those of the row in hand. glibc gives what
-    is freed back to the system, and taking it anew costs a fault for every 4 kilobytes
-    (`benchmarks/README.md`).
+    oneDNN compiles a kernel for each new length and caches the last 1,024, several megabytes each;
+    a model needs only those of the current batch. glibc returns freed memory to the system, and
+    getting it back costs a page fault for every 4 kilobytes (`benchmarks/README.md`).
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
     with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library
         libc = ctypes.CDLL(None)
-        libc.mallopt(MMAP_THRESHOLD, LARGEST)
-        libc.mallopt(TRIM_THRESHOLD, -1)  # never
+        libc.mallopt(MMAP_THRESHOLD, MAX_MMAP_THRESHOLD)
+        libc.mallopt(TRIM_THRESHOLD, -1)  # never return it

@@ -1,8 +1,8 @@
-"""Attention as plain matrix products, for a CPU.
+"""Attention as plain matrix products, faster than PyTorch's fused kernel on a CPU for conversations.
 
-At the lengths of conversations PyTorch's fused kernel takes two to ten times as long there in bf16,
-and in fp32 twice as long where queries are few (`benchmarks/README.md`). It never holds a matrix of
-length × length, and so remains for long rows.
+There the fused kernel takes two to ten times as long in bf16 at these lengths, and twice as long in
+fp32 where queries are few (`benchmarks/README.md`). For long rows the fused kernel stays: it never
+stores the length × length scores.
 """
 
 import torch
@@ -10,47 +10,47 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-PRODUCTS = "products"
-LONGEST = 2048  # tokens
-FEW = 32  # queries
-SCORES = 2**20  # scores at a time, so that they stay in the CPU's cache
+MATMUL = "matmul"  # the name under which transformers knows this attention
+MAX_KEYS = 2048  # for more, the fused kernel
+MAX_FP32_QUERIES = 32  # in fp32, for more, the fused kernel
+CHUNK_SCORES = 2**20  # scores computed at a time, so that they fit in the CPU's cache
 
 
-def products(
+def matmul_attention(
     module, query, key, value, attention_mask, scaling=None, dropout=0.0, **others
 ) -> tuple[torch.Tensor, None]:
-    """The attention of `query` (rows, heads, length, size) to `key` and `value` (rows, key heads,
-    keys, size), as a function that `transformers` takes.
+    """Attention with the signature of transformers' `AttentionInterface`.
 
-    `attention_mask` (rows, 1, length, keys) is True where a query may look. Returns (rows, length,
+    `query` is (rows, heads, length, size), `key` and `value` are (rows, key heads, keys, size), and
+    `attention_mask` (rows, 1, length, keys) is True where a query may attend. Returns (rows, length,
     heads, size), and None for the weights.
     """
     (rows, heads, length, size), keys = query.shape, key.shape[2]
-    # A quantised layer gives another dtype than the autocast one.
+    # A quantised layer returns another dtype than autocast's.
     autocast = torch.is_autocast_enabled("cpu")
     dtype = torch.get_autocast_dtype("cpu") if autocast else value.dtype
-    fused = keys > LONGEST or (dtype == torch.float32 and length > FEW)
+    fused = keys > MAX_KEYS or (dtype == torch.float32 and length > MAX_FP32_QUERIES)
     if attention_mask is None or fused:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **others
         )
     query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
-    outputs, most = [], max(1, SCORES // (heads * length * keys))
-    hidden = additive(attention_mask, dtype).expand(rows, -1, -1, -1)
-    with torch.autocast("cpu", enabled=False):  # its softmax would be copied to fp32
+    outputs, chunk_rows = [], max(1, CHUNK_SCORES // (heads * length * keys))
+    bias = additive_mask(attention_mask, dtype).expand(rows, -1, -1, -1)
+    with torch.autocast("cpu", enabled=False):  # it would compute the softmax in an fp32 copy
         query = query * (size**-0.5 if scaling is None else scaling)
-        parts = [tensor.split(most) for tensor in (query, key, value, hidden)]
-        for q, k, v, hide in zip(*parts, strict=True):
-            # Heads that share a key are multiplied with it as one longer matrix.
+        chunks = [tensor.split(chunk_rows) for tensor in (query, key, value, bias)]
+        for q, k, v, b in zip(*chunks, strict=True):
+            # Query heads that share a key head are multiplied with it as one longer matrix.
             k, v = k.flatten(0, 1), v.flatten(0, 1)
             scores = (q.reshape(len(k), -1, size) @ k.mT).view(len(q), heads, length, keys)
-            weights = torch.dropout(scores.add_(hide).softmax(-1), dropout, module.training)
+            weights = torch.dropout(scores.add_(b).softmax(-1), dropout, module.training)
             outputs.append((weights.view(len(k), -1, keys) @ v).view(q.shape))
         return torch.cat(outputs).transpose(1, 2).contiguous(), None
 
 
-def additive(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """0 where `mask` is True, else the lowest number, kept beside the mask: all layers share it."""
+def additive_mask(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """0 where `mask` is True, else the dtype's minimum. Stored on the mask, which all layers share."""
     if getattr(mask, "additive", mask).dtype != dtype:
         mask.additive = torch.zeros_like(mask, dtype=dtype).masked_fill_(
             ~mask, torch.finfo(dtype).min
@@ -58,5 +58,5 @@ def additive(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return mask.additive
 
 
-AttentionInterface.register(PRODUCTS, products)
-AttentionMaskInterface.register(PRODUCTS, sdpa_mask)
+AttentionInterface.register(MATMUL, matmul_attention)
+AttentionMaskInterface.register(MATMUL, sdpa_mask)

@@ -1,207 +1,141 @@
-"""Continuations of prompts: each prompt is read once, however many continuations it has."""
+"""Decoding with a shared prefix: a prompt's beams and sequences share one row of the KV cache.
 
-import contextlib
+`transformers` gives every beam and every returned sequence a row of its own, each with a copy of
+the prompt's keys and values. Here a prompt is prefilled once. At each step the decoder gets the next
+token of all its sequences side by side in one row, and a mask that separates the sequences, as in
+tree attention (SpecInfer, Miao et al. 2023, https://arxiv.org/abs/2305.09781).
+"""
 
 import torch
 from torch import nn
 from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from stages.model.attention import PRODUCTS
+from stages.model.attention import MATMUL
+from stages.model.kv_cache import round_up
+from stages.model.prefill import prefill
 
-READ = 8  # prompts that a CPU reads at a time
-MOST = 0.75  # of a batch's rows go on: the others are left out, for which the cache is copied
-MULTIPLE = 64  # of tokens in a cache: CPU kernels are compiled anew for every length they meet
+# Finished prompts are dropped once no more than this share of the rows is active: each time, the
+# cache is copied.
+MAX_ACTIVE = 0.75
 
 
-@torch.no_grad()  # inference mode is refused on XLA
+@torch.no_grad()  # XLA does not support inference mode
 def generate_shared(
     model,
     prompts: list[list[int]],
-    pad: int,
-    room: int,
-    copies: int = 1,
+    pad_token_id: int,
+    max_new_tokens: int,
+    num_return_sequences: int = 1,
     num_beams: int = 1,
     **options,
 ) -> torch.Tensor:
-    """What `model.generate` under its `options` writes after each prompt, `copies` times.
+    """What `model.generate` under the same options returns for prompts of token ids.
 
-    Returns token ids (continuations, `room` at most), padded on the right.
+    Returns the new token ids (prompts * num_return_sequences, at most max_new_tokens), padded on the
+    right. With beams, `num_return_sequences` repeats the search: it does not return several beams.
     """
     width = max(2, *map(len, prompts))
     padding = [width - len(ids) for ids in prompts]
-    ids = [[pad] * n + ids for n, ids in zip(padding, prompts, strict=True)]
+    ids = [[pad_token_id] * n + ids for n, ids in zip(padding, prompts, strict=True)]
     mask = [[0] * n + [1] * (width - n) for n in padding]
     ids, mask = torch.tensor(ids, device=model.device), torch.tensor(mask, device=model.device)
     inputs = {
-        "input_ids": ids.repeat_interleave(copies, dim=0),
-        "attention_mask": mask.repeat_interleave(copies, dim=0),
+        "input_ids": ids.repeat_interleave(num_return_sequences, dim=0),
+        "attention_mask": mask.repeat_interleave(num_return_sequences, dim=0),
     }
-    options |= {"num_beams": num_beams, "max_new_tokens": room, "pad_token_id": pad}
-    options["disable_compile"] = True  # a model's own config may ask for it, at every new length
-    if not shares(model):
+    options |= {
+        "num_beams": num_beams,
+        "max_new_tokens": max_new_tokens,
+        "pad_token_id": pad_token_id,
+        "disable_compile": True,  # a model's own config may compile for every new length
+    }
+    if not supports_shared_prefix(model):
         return model.generate(**inputs, **options)[:, width:]
-    at_once = copies * num_beams
-    cache = read(model, ids[:, :-1], mask[:, :-1], room * at_once)
-    # A beam never goes on after an end, and XLA would compile each step anew for fewer rows.
-    leave = num_beams == 1 and model.device.type != "xla"
-    end = options.get("eos_token_id") if leave else None
-    rows, decoder = Rows(mask[:, :-1], room, at_once, end), model.get_decoder()
-    cache.reorder_cache = rows.reorder
+    sequences = num_return_sequences * num_beams
+    # The last token is left to `generate`, which needs one to start from.
+    cache = prefill(model, ids[:, :-1], mask[:, :-1], max_new_tokens * sequences)
+    # A finished beam can be replaced by another one, and XLA compiles each new number of rows.
+    drop = num_beams == 1 and model.device.type != "xla"
+    eos_token_id = options.get("eos_token_id") if drop else None
+    shared = SharedPrefixDecoder(mask[:, :-1], max_new_tokens, sequences, eos_token_id)
+    cache.reorder_cache = shared.reorder
+    decoder = model.get_decoder()
     with (
-        decoder.register_forward_pre_hook(rows.fold, with_kwargs=True),
-        decoder.register_forward_hook(rows.unfold),
+        decoder.register_forward_pre_hook(shared.merge_rows, with_kwargs=True),
+        decoder.register_forward_hook(shared.split_rows),
     ):
         output = model.generate(**inputs, **options, past_key_values=cache)
     return output[:, width:]
 
 
-def shares(model) -> bool:
-    """Whether a mask can keep continuations in one row apart: in no window, no recurrent state and
-    no attention of another kind."""
+def supports_shared_prefix(model) -> bool:
+    """Whether a mask can separate sequences in one row: only with plain attention in every layer.
+
+    A sliding window, a recurrent state and some attention implementations ignore such a mask.
+    """
     cache = DynamicCache(config=model.config.get_text_config(decoder=True))
-    whole = all(type(layer) is DynamicLayer for layer in cache.layers)
-    return whole and model.config._attn_implementation in ("sdpa", PRODUCTS)
+    plain = all(type(layer) is DynamicLayer for layer in cache.layers)
+    return plain and model.config._attn_implementation in ("sdpa", MATMUL)
 
 
-def read(model, input_ids: torch.Tensor, mask: torch.Tensor, room: int) -> Cache:
-    """A cache with the prompts (rows, tokens), padded on the left where `mask` is 0, and with some of
-    the room that later tokens will need.
+class SharedPrefixDecoder:
+    """Hooks on the decoder: `generate` sees a row for each sequence, the decoder one for each prompt.
 
-    A CPU reads a few at a time, so that what a layer hands to the next stays in its cache, and
-    without the padding that only longer ones need.
-    """
-    config = model.config.get_text_config(decoder=True)
-    whole = DynamicCache(config=config)
-    length = rounded(input_ids.shape[1] + min(room, MULTIPLE))
-    whole.layers = [Room(*input_ids.shape, length) for _ in whole.layers]
-    few = READ if model.device.type == "cpu" else len(mask)
-    for start in range(0, len(mask), few):
-        rows = slice(start, start + few)
-        padding = min(int((mask[rows].sum(0) == 0).sum()), mask.shape[1] - 1)
-        some, seen = input_ids[rows, padding:], mask[rows, padding:]
-        part = DynamicCache(config=config)
-        part.layers[-1] = Last()
-        with contextlib.suppress(AllRead):
-            model.get_decoder()(
-                input_ids=some,
-                attention_mask=seen,
-                position_ids=(seen.cumsum(-1) - 1).clamp(min=0),
-                past_key_values=part,
-                use_cache=True,
-            )
-        for layer, states in zip(whole.layers, part.layers, strict=True):
-            layer.put(rows, padding, states.keys, states.values)
-    return whole
-
-
-class AllRead(Exception):
-    """The cache is complete: what a model computes after it, `generate` needs of later tokens only."""
-
-
-class Last(DynamicLayer):
-    def update(self, *args, **kwargs) -> None:
-        super().update(*args, **kwargs)
-        raise AllRead
-
-
-class Room(DynamicLayer):
-    """A layer of the cache with room for later tokens, which grows by `MULTIPLE` of them.
-
-    `keys` and `values` are (rows, heads, length, size), the first `filled` places in use. Attention
-    is given all of them: of a part, a CPU's matrix product would make a copy first.
+    A sequence attends to the prompt and to its own earlier tokens. When beams are reordered, only
+    the mask changes. Prompts whose sequences have all produced `eos_token_id` are dropped.
     """
 
-    def __init__(self, rows: int, filled: int, length: int):
-        super().__init__()
-        self.rows, self.filled, self.length = rows, filled, length
+    def __init__(
+        self, mask: torch.Tensor, max_new_tokens: int, sequences: int, eos_token_id: int | None
+    ):
+        self.sequences, self.eos_token_id = sequences, eos_token_id
+        self.length = mask.shape[1]  # tokens in the cache
+        # Both are (active rows, sequences, …): positions of 1, masks of the cache's capacity.
+        self.position_ids = mask.sum(1, keepdim=True).expand(-1, sequences)
+        prompt = mask.bool()[:, None].expand(-1, sequences, -1)
+        capacity = round_up(self.length + max_new_tokens * sequences)
+        self.mask = nn.functional.pad(prompt, (0, capacity - self.length))
+        self.diagonal = torch.eye(sequences, dtype=torch.bool, device=mask.device)
+        self.finished = torch.zeros_like(self.position_ids, dtype=torch.bool)
+        self.active = torch.arange(len(mask), device=mask.device)  # rows that are not dropped
 
-    def put(self, rows: slice, start: int, keys: torch.Tensor, values: torch.Tensor) -> None:
-        if not self.is_initialized:
-            self.lazy_initialization(keys, values)
-            self.keys, self.values = (
-                new.new_zeros(self.rows, new.shape[1], self.length, new.shape[3])
-                for new in (keys, values)
-            )
-        end = start + keys.shape[2]
-        self.keys[rows, :, start:end], self.values[rows, :, start:end] = keys, values
-
-    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_, **__) -> tuple:
-        self.put(slice(None), self.filled, key_states, value_states)
-        self.filled += key_states.shape[2]
-        return self.keys, self.values
-
-    def get_seq_length(self) -> int:
-        return self.filled
-
-    def grow(self, filled: int) -> int:
-        """Its length, once so many places are there."""
-        more = rounded(filled) - self.keys.shape[2]
-        if more > 0:
-            both = self.keys, self.values
-            self.keys, self.values = (nn.functional.pad(old, (0, 0, 0, more)) for old in both)
-        return self.keys.shape[2]
-
-    def keep(self, rows: torch.Tensor) -> None:
-        self.keys, self.values = self.keys[rows], self.values[rows]
-
-
-def rounded(length: int) -> int:
-    """Up to a length that CPU kernels are compiled for."""
-    return -(-length // MULTIPLE) * MULTIPLE
-
-
-class Rows:
-    """One row for all continuations of a prompt, where `generate` has one for each.
-
-    By hooks the decoder is given a token of every continuation side by side, and a mask by which
-    each sees the prompt and its own earlier ones. Where beams change places only the mask follows.
-    Rows whose continuations have all come to the token `eos` are left out, once they are many.
-    """
-
-    def __init__(self, mask: torch.Tensor, room: int, copies: int, eos: int | None):
-        self.copies, self.end, self.eos = copies, mask.shape[1], eos
-        # Below: rows, copies, and places of the cache.
-        self.position = mask.sum(1, keepdim=True).expand(-1, copies)
-        visible = mask.bool()[:, None].expand(-1, copies, -1)
-        most = rounded(self.end + room * copies)
-        self.visible = nn.functional.pad(visible, (0, most - self.end))
-        self.own = torch.eye(copies, dtype=torch.bool, device=mask.device)
-        self.ended = torch.zeros_like(self.position, dtype=torch.bool)
-        self.at_work = torch.arange(len(mask), device=mask.device)
-
-    def fold(self, _decoder, given: tuple, named: dict) -> tuple[tuple, dict]:
-        (ids,) = given or (named["input_ids"],)  # GPT-2 gives it by position
-        ids, cache = ids.view(-1, self.copies), named["past_key_values"]
-        self.leave_out(ids, cache)
-        start, self.end = self.end, self.end + self.copies
-        self.visible[:, :, start : self.end] = self.own
-        length = max(layer.grow(self.end) for layer in cache.layers)
-        folded = {
-            "input_ids": ids[self.at_work],
-            "attention_mask": self.visible[:, None, :, :length],
-            "position_ids": self.position,
+    def merge_rows(self, _decoder, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        """Before the decoder: one token of each sequence, (prompts * sequences, 1), to one row."""
+        (ids,) = args or (kwargs["input_ids"],)  # GPT-2 passes it by position
+        ids, cache = ids.view(-1, self.sequences), kwargs["past_key_values"]
+        self.drop_finished(ids, cache)
+        start, self.length = self.length, self.length + self.sequences
+        self.mask[:, :, start : self.length] = self.diagonal
+        capacity = max(layer.ensure_capacity(self.length) for layer in cache.layers)
+        merged = {
+            "input_ids": ids[self.active],
+            "attention_mask": self.mask[:, None, :, :capacity],
+            "position_ids": self.position_ids,
         }
-        self.position = self.position + 1
-        return (), named | folded
+        self.position_ids = self.position_ids + 1
+        return (), kwargs | merged
 
-    def leave_out(self, ids: torch.Tensor, cache: Cache) -> None:
-        if self.eos is None:
+    def drop_finished(self, ids: torch.Tensor, cache: Cache) -> None:
+        if self.eos_token_id is None:
             return
-        self.ended |= ids == self.eos
-        going = ~self.ended[self.at_work].all(1)
-        if 0 < going.sum() <= MOST * len(going):
-            self.at_work, self.position = self.at_work[going], self.position[going]
-            self.visible = self.visible[going]
+        self.finished |= ids == self.eos_token_id
+        unfinished = ~self.finished[self.active].all(1)
+        if 0 < unfinished.sum() <= MAX_ACTIVE * len(unfinished):
+            self.active = self.active[unfinished]
+            self.position_ids, self.mask = self.position_ids[unfinished], self.mask[unfinished]
             for layer in cache.layers:
-                layer.keep(going)
+                layer.select_rows(unfinished)
 
-    def unfold(self, _decoder, _given: tuple, output):
-        some = output.last_hidden_state  # rows at work, copies, size
-        states = some.new_zeros(*self.ended.shape, some.shape[-1])
-        states[self.at_work] = some
-        output.last_hidden_state = states.flatten(0, 1)[:, None]
+    def split_rows(self, _decoder, _args: tuple, output):
+        """After the decoder: hidden states (active rows, sequences, size) to a row a sequence."""
+        states = output.last_hidden_state
+        # The states of dropped rows are not used: `generate` pads what follows an end.
+        every = states.new_zeros(*self.finished.shape, states.shape[-1])
+        every[self.active] = states
+        output.last_hidden_state = every.flatten(0, 1)[:, None]
         return output
 
     def reorder(self, beams: torch.Tensor) -> None:
-        self.visible = self.visible.flatten(0, 1)[beams].view(self.visible.shape)
+        """Beam `i` continues what was beam `beams[i]`."""
+        self.mask = self.mask.flatten(0, 1)[beams].view(self.mask.shape)

@@ -13,15 +13,15 @@ from transformers.utils import logging
 
 from stages.common.atomic_io import need
 from stages.common.cli import UserError, out_of_memory
-from stages.model.allocator import keep_memory
-from stages.model.attention import PRODUCTS
+from stages.model.allocator import configure_allocator
+from stages.model.attention import MATMUL
 from stages.model.hardware import Hardware
 from stages.model.tokenization import end_of_turn
 
 # What the libraries raise at a file that is cut short, is another's or is none of theirs.
 BROKEN = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
 
-keep_memory()
+configure_allocator()
 logging.disable_progress_bar()  # loading takes a second; the bars that matter come after it
 
 
@@ -81,7 +81,7 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware):
         raise not_loading(folder, error) from None
     # Not sdpa by default: a model with an attention of its own.
     if hardware.device == "cpu" and model.config._attn_implementation == "sdpa":
-        model.set_attn_implementation(PRODUCTS)
+        model.set_attn_implementation(MATMUL)
     return model.to("xla") if xla else model
 
 

@@ -1,15 +1,15 @@
-"""Linear layers whose weights already lie as oneDNN multiplies them: inference in bf16 on a CPU.
+"""Linear layers with prepacked weights: faster inference in bf16 on a CPU.
 
-Otherwise every product lays them out anew, which takes half of its time for one row and a sixth
-for 84 (`benchmarks/README.md`).
+oneDNN multiplies weights in a memory layout of its own. Without prepacking, every product converts
+them again, which takes half of its time for one row and a sixth for 84 (`benchmarks/README.md`).
 """
 
 import torch
 from torch import nn
 
 
-class Prepacked(nn.Module):
-    """An `nn.Linear` for inference, through the operators that PyTorch's compiler uses for it."""
+class PrepackedLinear(nn.Module):
+    """An `nn.Linear` for inference, by the operators that `torch.compile` uses for one."""
 
     def __init__(self, linear: nn.Linear):
         super().__init__()
@@ -21,7 +21,7 @@ class Prepacked(nn.Module):
 
 
 def prepack(model: nn.Module) -> nn.Module:
-    """The same model, its dense bf16 layers on a CPU replaced; it can no longer train or be saved.
+    """Replace the model's dense bf16 layers on a CPU, in place. It cannot be trained or saved then.
 
     Nothing is replaced where oneDNN has no bf16.
     """
@@ -29,10 +29,10 @@ def prepack(model: nn.Module) -> nn.Module:
     if mkldnn and mkldnn._is_mkldnn_bf16_supported():
         for parent in list(model.modules()):
             for name, child in parent.named_children():
-                if type(child) is nn.Linear and suits(child.weight):
-                    setattr(parent, name, Prepacked(child))
+                if type(child) is nn.Linear and is_cpu_bf16(child.weight):
+                    setattr(parent, name, PrepackedLinear(child))
     return model
 
 
-def suits(weight: torch.Tensor) -> bool:
+def is_cpu_bf16(weight: torch.Tensor) -> bool:
     return weight.device.type == "cpu" and weight.dtype == torch.bfloat16

@@ -8,11 +8,11 @@ from torch.nn import Module
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from stages.model import attention
-from stages.model.attention import PRODUCTS, products
+from stages.model.attention import MATMUL, matmul_attention
 from stages.model.hardware import Hardware
 from stages.model.loading import load_base
 
-BOTH = (products, sdpa_attention_forward)
+BOTH = (matmul_attention, sdpa_attention_forward)
 
 
 class Layer(Module):
@@ -42,7 +42,7 @@ def test_output_and_gradients_are_those_of_the_fused_kernel(rows, length, more, 
     mask = torch.rand(rows, 1, length, length + more, generator=random) < 0.5
     mask[..., 0] = True
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(attention, "SCORES", scores)
+        patch.setattr(attention, "CHUNK_SCORES", scores)
         ours, theirs = (run(attend, (query, key, value), mask) for attend in BOTH)
     for one, other in zip(ours, theirs, strict=True):
         assert torch.allclose(one, other, atol=1e-5)
@@ -51,20 +51,22 @@ def test_output_and_gradients_are_those_of_the_fused_kernel(rows, length, more, 
 def test_what_the_fused_kernel_does_better_goes_to_it(monkeypatch):
     query, key, value = torch.randn(1, 6, 4, 8), torch.randn(1, 2, 4, 8), torch.randn(1, 2, 4, 8)
     mask = torch.ones(1, 1, 4, 4, dtype=torch.bool).tril()
-    expected = products(Layer(), query, key, value, mask, scaling=0.125)[0]
+    expected = matmul_attention(Layer(), query, key, value, mask, scaling=0.125)[0]
     called = []
     monkeypatch.setattr(
         attention,
         "sdpa_attention_forward",
         lambda *args, **kwargs: called.append(1) or sdpa_attention_forward(*args, **kwargs),
     )
-    causal = products(Layer(), query, key, value, None, scaling=0.125)[0]
-    monkeypatch.setattr(attention, "FEW", 3)
-    many = products(Layer(), query, key, value, mask, scaling=0.125)[0]
+    causal = matmul_attention(Layer(), query, key, value, None, scaling=0.125)[0]
+    monkeypatch.setattr(attention, "MAX_FP32_QUERIES", 3)
+    many = matmul_attention(Layer(), query, key, value, mask, scaling=0.125)[0]
     half = [tensor.bfloat16() for tensor in (query, key, value)]
-    products(Layer(), *half, mask, scaling=0.125)  # its kernel is the slower one at any length
-    monkeypatch.setattr(attention, "LONGEST", 3)
-    long = products(Layer(), *half, mask, scaling=0.125)[0]
+    matmul_attention(
+        Layer(), *half, mask, scaling=0.125
+    )  # its kernel is the slower one at any length
+    monkeypatch.setattr(attention, "MAX_KEYS", 3)
+    long = matmul_attention(Layer(), *half, mask, scaling=0.125)[0]
     assert called == [1, 1, 1]
     assert torch.allclose(causal, expected, atol=1e-6)
     assert torch.allclose(many, expected, atol=1e-6)
@@ -83,4 +85,4 @@ def test_a_quantised_layers_dtypes_follow_autocast():
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_models_take_it_on_a_cpu(tiny_llama, dtype):
     model = load_base(tiny_llama, "none", Hardware("cpu", dtype, "it is asked for"))
-    assert model.config._attn_implementation == PRODUCTS
+    assert model.config._attn_implementation == MATMUL

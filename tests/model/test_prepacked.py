@@ -10,7 +10,7 @@ from torch import nn
 from stages.model.decoding import generate_shared
 from stages.model.hardware import Hardware, choose_hardware
 from stages.model.loading import load_base, load_tuned
-from stages.model.prepacked import Prepacked, prepack
+from stages.model.prepacked import PrepackedLinear, prepack
 
 BF16 = pytest.mark.skipif("has bf16" not in choose_hardware().reason, reason="no CPU with bf16")
 PROMPTS = [[0, *range(20, 20 + n)] for n in (9, 30, 14, 1, 17)]
@@ -30,7 +30,7 @@ def test_products_are_those_of_the_linear_layer(rows, inputs, outputs, bias, see
     linear = nn.Linear(inputs, outputs, bias=bias, dtype=torch.bfloat16)
     x = torch.randn(2, rows, inputs, dtype=torch.bfloat16)
     with torch.no_grad():
-        assert torch.allclose(Prepacked(linear)(x), linear(x), atol=0.02, rtol=0.01)
+        assert torch.allclose(PrepackedLinear(linear)(x), linear(x), atol=0.02, rtol=0.01)
 
 
 @BF16
@@ -51,7 +51,7 @@ def test_an_adapter_beside_quantised_layers_goes_on(tiny_llama, tmp_path):
     model = load_tuned(load_base(tiny_llama, "nf4", hardware), tmp_path).eval()
     before = generate_shared(model, PROMPTS, 2, 9, do_sample=False)
     replaced = [
-        name for name, module in prepack(model).named_modules() if type(module) is Prepacked
+        name for name, module in prepack(model).named_modules() if type(module) is PrepackedLinear
     ]
     assert replaced == ["base_model.model.lm_head"]
     assert torch.equal(generate_shared(model, PROMPTS, 2, 9, do_sample=False), before)

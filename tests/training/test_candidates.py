@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.model.attention import PRODUCTS
+from stages.model.attention import MATMUL
 from stages.model.hardware import choose_hardware
 from stages.model.loading import load_base
 from stages.training import candidates
@@ -36,7 +36,7 @@ def alone(model, prompt: list[int], rank: int) -> list[int]:
     return ids[len(prompt) :]
 
 
-@pytest.mark.parametrize("attention", ["sdpa", PRODUCTS])
+@pytest.mark.parametrize("attention", ["sdpa", MATMUL])
 def test_candidates_of_a_prompt_are_blind_to_one_another(tiny_llama, monkeypatch, attention):
     model = load_base(tiny_llama, "none", choose_hardware("fp32")).eval()
     model.set_attn_implementation(attention)

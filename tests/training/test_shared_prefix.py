@@ -13,7 +13,7 @@ from transformers import (
 )
 
 from stages.common.cli import UserError
-from stages.model.attention import PRODUCTS
+from stages.model.attention import MATMUL
 from stages.model.tokenization import tokenize_prompt, tokenize_summary
 from stages.training.checks import check_isolation
 from stages.training.shared_prefix import IGNORE_INDEX, Collator, build_row, pack, split_row
@@ -30,7 +30,7 @@ GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
     params=[
         ("none", "cpu"),
         ("nf4", "cpu"),
-        (PRODUCTS, "cpu"),
+        (MATMUL, "cpu"),
         pytest.param(("none", "cuda"), marks=GPU),
         pytest.param(("nf4", "cuda"), marks=GPU),
     ],
@@ -45,8 +45,8 @@ def model(request, tiny_llama):
     model = AutoModelForCausalLM.from_pretrained(
         tiny_llama, dtype=torch.float32, quantization_config=config, device_map=device
     )
-    if kind == PRODUCTS:
-        model.set_attn_implementation(PRODUCTS)
+    if kind == MATMUL:
+        model.set_attn_implementation(MATMUL)
     return model.eval()
 
 
