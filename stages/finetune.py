@@ -29,7 +29,7 @@ def main() -> None:
     # These take seconds to import: what is wrong with params and files is told before.
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_tokenizer
-    from stages.training import adapter, checks, metrics, ranking
+    from stages.training import adapter, base_checks, checks, metrics, ranking
     from stages.training.dataset import read_dataset
     from stages.training.lora import load_lora
     from stages.training.trainer import make_trainer
@@ -37,7 +37,7 @@ def main() -> None:
     hardware = choose_hardware(params.model.precision)
     checks.check_support(params, hardware)
     tokenizer = load_tokenizer(BASE, params.format_prompts.chat_template)
-    checks.check_layers(BASE, params)
+    base_checks.check_layers(BASE, params)
     train, validation = (read_dataset(file, tokenizer, params) for file in files)
     model = load_lora(BASE, params, hardware)
     print_facts(params, hardware, train, model)
@@ -53,13 +53,13 @@ def main() -> None:
             train, validation, tokenizer, params, hardware, BASE, ranking_folder
         )
         figures["ranking"] = metrics.of_ranking(trainer)
-        losses["validation"].append(metrics.last_point(figures))
+        losses["validation"].append(metrics.ranking_point(figures))
     figures |= metrics.of_process(trainer.model)
     adapter.write(trainer.model, params, figures, ADAPTER)
     for name, points in losses.items():
         metrics.write_curve(PLOTS / f"{name}_loss.csv", points)
     write_json("metrics/finetune.json", figures)
-    print(metrics.sentence(figures))
+    print(metrics.result_line(figures))
     remove(folder)
     remove(ranking_folder)
 

@@ -1,4 +1,4 @@
-"""Outputs appear whole or not at all; inputs that are missing are named."""
+"""Atomic writes: an output is complete or absent. Errors of the disk name the path."""
 
 import errno
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stages.common.cli import UserError
 
-REFUSALS = {
+DISK_ERRORS = {
     getattr(errno, name)
     for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "EFBIG", "EIO", "ENOTDIR")
 }
@@ -19,17 +19,18 @@ REFUSALS = {
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write a file or a folder to; move it into place on success.
+    """Yield a temporary path for a file or a folder; move it to `path` on success.
 
-    On any failure what was written is removed and what stood at `path` is left as it was. Killed
-    at any moment, `path` is whole or missing, and the next run removes what lies beside it.
+    On failure the temporary path is removed and `path` is unchanged. If the process is killed, `path`
+    is complete or missing, and the next run removes the temporary path. A `UserError` names `path`
+    where the disk fails.
     """
     path = Path(path)
     aside, old = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("tmp", "old"))
     with disk_errors(path, aside):
         path.parent.mkdir(parents=True, exist_ok=True)
         for stale in path.parent.glob(f".{path.name}.*.*"):
-            if left_behind(stale.name):
+            if is_stale(stale.name):
                 remove(stale)
         try:
             yield aside
@@ -45,36 +46,36 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def disk_errors(path: Path, aside: Path | None = None) -> Iterator[None]:
-    """Turn what a disk refuses into a `UserError` that names `path`, whoever was writing."""
+    """Turn an error of the disk, from any library, into a `UserError` that names `path`."""
     try:
         yield
     except Exception as error:
         named = getattr(error, "filename", None)
         ours = not named or str(named).startswith((str(path), str(aside or path)))
-        reason = refusal(error)
+        reason = disk_error_reason(error)
         if reason is None:
             raise
         where = path if ours else named
         raise UserError(f"{where} cannot be written: {reason}") from None
 
 
-def refusal(error: BaseException) -> str | None:
-    """Why the disk refused, or None where the error is another one.
+def disk_error_reason(error: BaseException) -> str | None:
+    """What went wrong on the disk, or None for any other error.
 
-    Safetensors and arrow say the number in their text, torch says only that it failed.
+    Safetensors and arrow have the error number in their message, torch has only that it failed.
     """
-    if isinstance(error, OSError) and error.errno in REFUSALS:
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
         return os.strerror(error.errno)
     number = re.search(r"(?:os error|errno) (\d+)", str(error), re.IGNORECASE)
-    if number and int(number[1]) in REFUSALS:
+    if number and int(number[1]) in DISK_ERRORS:
         return os.strerror(int(number[1]))
     if re.search(r"PytorchStreamWriter|file write failed|unexpected pos", str(error)):
         return "the disk is full or broken"
     return None
 
 
-def left_behind(name: str) -> bool:
-    """Whether it is called as `replacing` calls what it writes, by a process that is no more."""
+def is_stale(name: str) -> bool:
+    """Whether it is a temporary path of `atomic_write` whose process has ended."""
     number = re.search(r"\.(\d+)\.(?:tmp|old)$", name)
     if not number:
         return False
@@ -89,7 +90,7 @@ def left_behind(name: str) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Delete a file or a folder; neither has to exist."""
+    """Delete a file or a folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -97,7 +98,7 @@ def remove(path: Path) -> None:
 
 
 def need(path: str | Path, hint: str) -> Path:
-    """The path if it exists, else a `UserError` that names it and says what to do."""
+    """The path, or a `UserError` with the hint if it does not exist."""
     path = Path(path)
     if not path.exists():
         raise UserError(f"{path} does not exist: {hint}")

@@ -1,4 +1,4 @@
-"""Tables between stages: Parquet, a file a split."""
+"""The tables between stages: a Parquet file for each split."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +13,12 @@ SPLITS = ("train", "validation", "test")
 
 
 def open_parquet(path: str | Path, hint: str) -> "pyarrow.parquet.ParquetFile":
-    """The table of a stage before; a `UserError` names the file where it is missing or broken."""
+    """Open a table for reading in batches; a `UserError` names a missing or broken file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        # Buffered ahead, a file would end up in memory whole while batches of it are read.
+        # With pre_buffer, the complete file would end up in memory.
         return pq.ParquetFile(need(path, hint), pre_buffer=False)
     except pa.ArrowInvalid:
         raise UserError(f"{path} is not a table that can be read: {hint}") from None

@@ -1,4 +1,4 @@
-"""Batches worked on in threads while those before are written: polars holds no lock of Python's."""
+"""Compute the next batches in threads while one is written. polars releases Python's lock."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 
 def prefetch(function: Callable, items: Iterable, threads: int = 2) -> Iterator:
-    """`map`, in order, on threads that work no further ahead than their number."""
+    """`map` in threads, in order. It computes at most `threads` items ahead, to bound memory."""
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque = deque()
         for item in items:

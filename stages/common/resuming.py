@@ -1,7 +1,7 @@
-"""Work that a stage has done so far, found again by a run that would do the same work only.
+"""Resume a stage's unfinished work, but only in a run that would have the same result.
 
-It lives in a folder that DVC does not know, named by everything that decides the run's result:
-a declared output would be wiped before its stage runs.
+The work is in a folder named by a fingerprint of all that decides the result. The folder is not an
+output in `dvc.yaml`: DVC deletes outputs before it runs their stage.
 """
 
 import hashlib
@@ -13,12 +13,12 @@ from pathlib import Path
 
 from stages.common.atomic_io import write_json
 
-SEAL = "sha256.json"  # written last: a checkpoint without it is half a checkpoint
+CHECKSUMS = "sha256.json"  # written last: a checkpoint without it is incomplete
 LIBRARIES = ("torch", "transformers", "peft")
 
 
 def fingerprint(settings: str, inputs: Iterable[Path]) -> str:
-    """16 hex digits of the settings, the input files' content, and the code that works on them."""
+    """16 hex digits that change with the settings, the input files, the libraries or the code."""
     packages = " ".join(f"{name}-{version(name)}" for name in LIBRARIES)
     digest = hashlib.sha256(f"{settings} {packages}".encode())
     for file in [*sorted(inputs), *loaded_code()]:
@@ -28,7 +28,7 @@ def fingerprint(settings: str, inputs: Iterable[Path]) -> str:
 
 
 def loaded_code() -> list[Path]:
-    """The pipeline's own files that this process has imported."""
+    """The files of this pipeline that the process has imported."""
     here = Path(__file__).resolve().parents[1]
     files = {Path(m.__file__).resolve() for m in sys.modules.values() if getattr(m, "__file__", 0)}
     return sorted(file for file in files if here in file.parents)
@@ -39,15 +39,16 @@ def sha256(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def seal(checkpoint: Path) -> None:
-    """Say that every file of the checkpoint is written, and what is in it."""
+def mark_complete(checkpoint: Path) -> None:
+    """Write the checksums of all files of the checkpoint. Call it when the last one is written."""
     files = sorted(path for path in checkpoint.iterdir() if path.is_file())
-    write_json(checkpoint / SEAL, {file.name: sha256(file) for file in files})
+    write_json(checkpoint / CHECKSUMS, {file.name: sha256(file) for file in files})
 
 
 def is_complete(checkpoint: Path) -> bool:
+    """Whether every file that `mark_complete` saw is still there, unchanged."""
     try:
-        hashes = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))
+        hashes = json.loads((checkpoint / CHECKSUMS).read_text(encoding="utf-8"))
         return all(sha256(checkpoint / name) == value for name, value in hashes.items())
     except (OSError, ValueError, AttributeError):
         return False

@@ -1,4 +1,4 @@
-"""A model's work on many prompts in resumable batches, longest first, smaller where memory is short."""
+"""Run a model over many prompts in batches that can be resumed, and split where memory is short."""
 
 import json
 import os
@@ -13,33 +13,36 @@ from transformers import set_seed
 from stages.common.atomic_io import disk_errors
 from stages.common.cli import Interrupted, UserError, out_of_memory
 
-Results = list[str] | list[list[list[int]]]  # anything that JSON holds, one for each prompt
+Results = list[str] | list[list[list[int]]]  # anything that JSON can hold, one for each prompt
 
 
 def run_batches(
-    work: Callable[[list[list[int]]], Results],
+    function: Callable[[list[list[int]]], Results],
     prompts: list[list[int]],
-    size: int,
+    batch_size: int,
     seed: int,
     name: str,
     progress: bool = True,
     partial: Path | None = None,
 ) -> Results:
-    """The results of `work` on each prompt's token ids, `size` at a time, with a progress line.
+    """The results of `function` for each prompt of token ids, in the order of the prompts.
 
-    Finished batches are kept in the file `partial`, if given: a later call resumes after them. A
-    batch that does not fit in memory is split in half, and so are those after it.
+    The longest prompts come first. Finished batches are stored in the file `partial`, if given, and
+    a later call resumes after them. A batch that does not fit in memory is halved, and so are those
+    after it; a `UserError` says when a single prompt does not fit.
     """
-    done, fitting = finished(partial) if partial else {}, size
-    often = 0.1 if sys.stderr.isatty() else 30
+    done, fitting = read_finished(partial) if partial else {}, batch_size
+    # A terminal redraws the line; a log file gets a new one each time.
+    interval = 0.1 if sys.stderr.isatty() else 30
     bar = tqdm(
-        total=len(prompts), unit="dialogue", desc=name, disable=not progress, mininterval=often
+        total=len(prompts), unit="dialogue", desc=name, disable=not progress, mininterval=interval
     )
     try:
-        for number, batch in enumerate(batches(prompts, size)):
+        for number, batch in enumerate(batches(prompts, batch_size)):
             if any(i not in done for i in batch):
-                set_seed((seed + number) % 2**32)  # so that no batch depends on another
-                results, fitting = run_batch(work, [prompts[i] for i in batch], fitting, name)
+                # Each batch has its own seed, so a resumed run samples the same tokens.
+                set_seed((seed + number) % 2**32)
+                results, fitting = run_batch(function, [prompts[i] for i in batch], fitting, name)
                 results = dict(zip(batch, results, strict=True))
                 done |= results
                 if partial:
@@ -55,19 +58,19 @@ def run_batches(
     return [done[i] for i in range(len(prompts))]
 
 
-def finished(partial: Path) -> dict:
-    """Results by number of their prompt. A last line that was cut off is removed."""
+def read_finished(partial: Path) -> dict:
+    """Results by the index of their prompt. An incomplete last line is removed from the file."""
     if not partial.exists():
         return {}
-    *lines, torn = partial.read_bytes().split(b"\n")
-    if torn:
-        os.truncate(partial, partial.stat().st_size - len(torn))
+    *lines, incomplete = partial.read_bytes().split(b"\n")
+    if incomplete:
+        os.truncate(partial, partial.stat().st_size - len(incomplete))
     done = [json.loads(line) for line in lines]
     return {int(i): result for batch in done for i, result in batch.items()}
 
 
 def append(partial: Path, results: dict) -> None:
-    """Add a batch as one line, on the disk before the next batch begins."""
+    """Add a batch as one line, and wait until the disk has it."""
     with disk_errors(partial), open(partial, "a", encoding="utf-8") as out:
         out.write(json.dumps(results) + "\n")
         out.flush()
@@ -75,31 +78,34 @@ def append(partial: Path, results: dict) -> None:
 
 
 def run_batch(
-    work: Callable, prompts: list[list[int]], size: int, name: str
+    function: Callable, prompts: list[list[int]], size: int, name: str
 ) -> tuple[Results, int]:
-    """Results of one batch, `size` at a time, and the size that fitted in memory."""
+    """The results of one batch, `size` prompts at a time, and the size that fitted in memory."""
     results = []
     while len(results) < len(prompts):
-        some = prompts[len(results) : len(results) + size]
+        chunk = prompts[len(results) : len(results) + size]
         try:
-            results += work(some)
+            results += function(chunk)
             continue
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
-        if len(some) == 1:
-            message = f"a prompt of {len(some[0])} tokens does not fit in memory:"
+        # Here, past the except block, the tensors that the traceback held are free.
+        if len(chunk) == 1:
+            message = f"a prompt of {len(chunk[0])} tokens does not fit in memory:"
             raise UserError(f"{message} lower format_prompts.max_prompt_tokens")
-        size = len(some) // 2
-        print(f"{name}: {len(some)} prompts do not fit in memory: {size} at a time", flush=True)
+        size = len(chunk) // 2
+        print(f"{name}: {len(chunk)} prompts do not fit in memory: {size} at a time", flush=True)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
     return results, size
 
 
 def batches(prompts: list[list[int]], size: int) -> Iterator[list[int]]:
-    """Indices of the prompts, longest first, so that a batch holds little padding and the first
-    batch is the one that needs the most memory."""
+    """Indices of the prompts, longest first.
+
+    Prompts of like length need little padding, and the first batch needs the most memory.
+    """
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
     for start in range(0, len(order), size):
         yield order[start : start + size]

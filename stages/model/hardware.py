@@ -1,4 +1,4 @@
-"""Device and dtype, chosen once for training and generation."""
+"""The device and dtype that training and generation run on."""
 
 import importlib.util
 import os
@@ -9,7 +9,7 @@ import torch
 
 @dataclass(frozen=True)
 class Hardware:
-    """Where tensors live, in which dtype they are multiplied, and why."""
+    """The device that holds the tensors, the dtype of matrix products, and why they were chosen."""
 
     device: str
     dtype: torch.dtype
@@ -22,8 +22,8 @@ class Hardware:
 def choose_hardware(precision: str = "auto") -> Hardware:
     """The fastest dtype that the hardware multiplies natively, unless `precision` names one.
 
-    A CPU without bf16 instructions emulates them a hundred times slower than fp32. XLA (a TPU) is
-    taken where PJRT_DEVICE asks for it and torch_xla is installed.
+    A CPU without bf16 instructions emulates bf16 a hundred times slower than fp32. XLA (for a TPU)
+    is used if PJRT_DEVICE is set and torch_xla is installed.
     """
     if os.environ.get("PJRT_DEVICE") and importlib.util.find_spec("torch_xla"):
         device = "xla"

@@ -1,4 +1,4 @@
-"""Loading: device and dtype chosen once, tokenizer, base model, adapter. Safetensors only."""
+"""Load the tokenizer, the base model and the adapter. Weights are read from safetensors only."""
 
 from pathlib import Path
 
@@ -18,40 +18,45 @@ from stages.model.attention import MATMUL
 from stages.model.hardware import Hardware
 from stages.model.tokenization import end_of_turn
 
-# What the libraries raise at a file that is cut short, is another's or is none of theirs.
-BROKEN = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
+# What the libraries raise for a file that is truncated, of another kind or not valid.
+LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
 
 configure_allocator()
-logging.disable_progress_bar()  # loading takes a second; the bars that matter come after it
+logging.disable_progress_bar()  # loading takes a second; training and generation have their own
 
 
 def load_tokenizer(folder: str | Path, chat: bool = False):
-    """The tokenizer of a model folder, sure to have EOS and pad, padding on the left.
+    """The tokenizer of a model folder, with an EOS and a pad token, padding on the left.
 
-    For a `chat` the EOS is the token that ends a turn, whatever ends the tokenizer's documents.
+    For a `chat` the EOS is the token that ends a turn, which may differ from the tokenizer's own. A
+    `UserError` says what the folder lacks.
     """
     need(folder, "run fetch@model first")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
-    except BROKEN as error:
-        raise UserError(f"{folder} holds no tokenizer that loads: {_first(error)}") from None
+    except LOAD_ERRORS as error:
+        raise UserError(f"{folder} holds no tokenizer that loads: {first_line(error)}") from None
     if chat and not tokenizer.chat_template:
         raise UserError(
             f"format_prompts.chat_template is true, but the tokenizer in {folder} has no chat"
-            " template: set it to false, or take a chat model"
+            " template: set it to false, or use a chat model"
         )
     if chat:
         tokenizer.eos_token = end_of_turn(tokenizer)
     if tokenizer.eos_token_id is None:
         raise UserError(f"the tokenizer in {folder} has no EOS token: summaries would never end")
     if tokenizer.pad_token_id is None:
-        # Padding is masked by length, never by its id, so that any token can stand for it.
+        # Padding is masked by its position, not by its id, so any token will do.
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
 def load_base(folder: str | Path, quantization: str, hardware: Hardware):
-    """The base model: dense in the hardware's dtype, or quantised by bitsandbytes."""
+    """The base model, dense in the hardware's dtype or quantised by bitsandbytes.
+
+    nf4 with double quantisation is that of QLoRA (Dettmers et al. 2023,
+    https://arxiv.org/abs/2305.14314). A `UserError` says what the folder lacks.
+    """
     need(folder, "run fetch@model first")
     xla = hardware.device == "xla"
     if xla and quantization != "none":
@@ -75,36 +80,39 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware):
             use_safetensors=True,
             trust_remote_code=False,
         )
-    except BROKEN as error:
+    except LOAD_ERRORS as error:
         if out_of_memory(error):
             raise
-        raise not_loading(folder, error) from None
-    # Not sdpa by default: a model with an attention of its own.
+        raise load_error(folder, error) from None
+    # Models with another default have an attention of their own.
     if hardware.device == "cpu" and model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(MATMUL)
     return model.to("xla") if xla else model
 
 
 def load_tuned(base, adapter: str | Path):
-    """The base with the adapter: merged where the base is dense, for speed; else beside it."""
+    """The base model with the adapter, merged into it for speed if the base is dense.
+
+    A `UserError` says that the adapter is missing or belongs to another base model.
+    """
     need(Path(adapter) / "adapter_config.json", "run finetune first")
     try:
         tuned = PeftModel.from_pretrained(base, str(adapter))
-    except BROKEN as error:
-        raise UserError(f"{adapter} does not fit the base model: {_first(error)}") from None
-    # peft leaves out the layers that the base lacks, and leaves fresh the ones that it adds.
+    except LOAD_ERRORS as error:
+        raise UserError(f"{adapter} does not fit the base model: {first_line(error)}") from None
+    # peft ignores weights for layers that the base lacks, and initialises layers without weights.
     with safe_open(Path(adapter) / "adapter_model.safetensors", framework="pt") as weights:
         if set(weights.keys()) != set(
             get_peft_model_state_dict(tuned, save_embedding_layers=False)
         ):
-            raise UserError(f"{adapter} does not fit the base model: it is of other layers")
+            raise UserError(f"{adapter} does not fit the base model: their layers differ")
     quantised = getattr(base, "is_quantized", False)
     return tuned if quantised else tuned.merge_and_unload()
 
 
-def not_loading(folder: str | Path, error: Exception) -> UserError:
-    return UserError(f"{folder} holds no model that loads: {_first(error)}")
+def load_error(folder: str | Path, error: Exception) -> UserError:
+    return UserError(f"{folder} holds no model that loads: {first_line(error)}")
 
 
-def _first(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:200]

@@ -1,4 +1,4 @@
-"""Splitting a training batch that does not fit in memory: by its rows, into two."""
+"""Split a training batch that does not fit in memory into two batches of fewer rows."""
 
 import torch
 
@@ -6,29 +6,32 @@ Batch = dict[str, torch.Tensor]
 
 
 def split_batch(batch: Batch) -> tuple[Batch, Batch]:
-    """Two batches of half the rows each, which predict between them what `batch` predicts.
+    """Two batches of half the rows each, which together predict what `batch` predicts.
 
-    `batch` is that of a `stages.training.shared_prefix.Collator` and has two rows or more.
+    `batch` comes from `stages.training.shared_prefix.Collator` and has at least two rows.
     """
-    predicts = batch["logits_to_keep"].nonzero()[:, 0]  # row of each prediction, in their order
+    row = batch["logits_to_keep"].nonzero()[:, 0]  # of each predicted token, in their order
     middle = len(batch["input_ids"]) // 2
-    first = predicts < middle
-    return take(batch, slice(0, middle), first), take(batch, slice(middle, None), ~first)
+    first = row < middle
+    return (
+        select_rows(batch, slice(0, middle), first),
+        select_rows(batch, slice(middle, None), ~first),
+    )
 
 
-def take(batch: Batch, rows: slice, predictions: torch.Tensor) -> Batch:
-    """Some rows of a batch, without the padding that only others need.
+def select_rows(batch: Batch, rows: slice, predictions: torch.Tensor) -> Batch:
+    """Some rows of a batch, without the padding that only the other rows need.
 
-    `predictions` (predicted tokens) is True where a prediction is of one of these rows.
+    `predictions` (predicted tokens) is True where a token belongs to one of these rows.
     """
-    keep = batch["logits_to_keep"][rows]
-    # A row's last prediction stands at its last token: what comes after is padding in all rows.
-    width = int(keep.any(dim=0).nonzero().max()) + 1
+    predicted = batch["logits_to_keep"][rows]
+    # The last token of a row always predicts: behind the last prediction there is only padding.
+    width = int(predicted.any(dim=0).nonzero().max()) + 1
     return {
         "input_ids": batch["input_ids"][rows, :width],
         "position_ids": batch["position_ids"][rows, :width],
         "attention_mask": batch["attention_mask"][rows, :, :width, :width],
         "labels": batch["labels"][predictions],
         "shift_labels": batch["shift_labels"][predictions],
-        "logits_to_keep": keep[:, :width],
+        "logits_to_keep": predicted[:, :width],
     }

@@ -1,4 +1,4 @@
-"""What happens beside the steps: one progress line, checkpoints, Ctrl-C, early stopping."""
+"""Callbacks of the trainer: a progress line, checkpoints, Ctrl-C, early stopping, a loss file."""
 
 import json
 import math
@@ -12,22 +12,22 @@ from transformers import TrainerCallback
 
 from stages.common.cli import Interrupted, UserError
 
-LOSSES = "FINETUNE_LOSSES"  # environment variable: a file to which each evaluation is added
-DIVERGED = "the {} loss at step {} is not a number: lower finetune.learning_rate"
+LOSSES = "FINETUNE_LOSSES"  # environment variable: the path of `LossFile`
+LOSS_NOT_FINITE = "the {} loss at step {} is not a number: lower finetune.learning_rate"
 
 
 class Progress(TrainerCallback):
-    """One line: steps, rate, time left, the last losses."""
+    """One line with steps, rate, time left and the last losses."""
 
     def on_train_begin(self, args, state, control, **_):
-        # A log file or a pipe gets a line now and then; a terminal's line is drawn over.
-        often = 0.1 if sys.stderr.isatty() else 30
+        # A terminal redraws the line; a log file gets a new one each time.
+        interval = 0.1 if sys.stderr.isatty() else 30
         self.bar = tqdm(
             total=state.max_steps,
             initial=state.global_step,
             desc="finetune",
             unit="step",
-            mininterval=often,
+            mininterval=interval,
         )
         self.losses = {}
 
@@ -44,7 +44,11 @@ class Progress(TrainerCallback):
 
 
 class Checkpoints(TrainerCallback):
-    """A checkpoint every so many minutes, and on Ctrl-C or SIGTERM, after which the run ends."""
+    """Saves a checkpoint every `minutes`. On Ctrl-C or SIGTERM it saves one and ends the run.
+
+    A signal takes effect at the end of the step, since a checkpoint cannot be taken within one. A
+    second signal ends the run at once, without a checkpoint.
+    """
 
     def __init__(self, minutes: float):
         self.seconds, self.interrupted, self.handlers = 60 * minutes, 0, {}
@@ -52,25 +56,25 @@ class Checkpoints(TrainerCallback):
     def on_train_begin(self, args, state, control, **_):
         self.saved = time.monotonic()
         for number in (signal.SIGTERM, signal.SIGINT):
-            self.handlers[number] = signal.signal(number, self.note)
+            self.handlers[number] = signal.signal(number, self.on_signal)
 
-    def note(self, number: int, _frame) -> None:
+    def on_signal(self, number: int, _frame) -> None:
         self.interrupted = number
-        # Not print: the signal may have come in the middle of one.
+        # A handler may run in the middle of a print, which cannot be entered twice.
         os.write(2, b"\nfinetune: stopping after this step and its checkpoint\n")
-        self.restore()  # a second signal stops at once
+        self.restore_handlers()  # for a second signal
 
-    def restore(self) -> None:
+    def restore_handlers(self) -> None:
         while self.handlers:
             signal.signal(*self.handlers.popitem())
 
     def on_train_end(self, args, state, control, **_):
-        self.restore()
+        self.restore_handlers()
 
     def on_step_end(self, args, state, control, **_):
         if self.interrupted or time.monotonic() - self.saved > self.seconds:
             control.should_save = True
-        # A loss that is not logged before a checkpoint is lost to the run that resumes from it.
+        # Losses that are not logged yet are not in the checkpoint: a resumed run would lose them.
         control.should_log |= control.should_save
 
     def on_save(self, args, state, control, **_):
@@ -83,7 +87,10 @@ class Checkpoints(TrainerCallback):
 
 
 class EarlyStopping(TrainerCallback):
-    """Stops after `patience` evaluations without a better loss, and where a loss is no number."""
+    """Stops after `patience` evaluations without a better loss.
+
+    A `UserError` ends the run where a validation loss is not finite.
+    """
 
     def __init__(self, patience: int):
         self.patience = patience
@@ -91,14 +98,14 @@ class EarlyStopping(TrainerCallback):
     def on_evaluate(self, args, state, control, **_):
         losses = [row["eval_loss"] for row in state.log_history if "eval_loss" in row]
         if not math.isfinite(losses[-1]):
-            raise UserError(DIVERGED.format("validation", state.global_step))
+            raise UserError(LOSS_NOT_FINITE.format("validation", state.global_step))
         if len(losses) - 1 - losses.index(min(losses)) >= self.patience:
             control.should_training_stop = True
-            control.should_save = False  # a run that resumes from here would train further
+            control.should_save = False  # a run resumed from here would continue training
 
 
 class LossFile(TrainerCallback):
-    """Adds each evaluation as a line of JSON to the file that `FINETUNE_LOSSES` names, if any."""
+    """Appends each evaluation as a line of JSON to the file at `FINETUNE_LOSSES`, for a sweep."""
 
     def on_evaluate(self, args, state, control, metrics, **_):
         if path := os.environ.get(LOSSES):

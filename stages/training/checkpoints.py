@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: the newest that a run can resume from."""
+"""The newest checkpoint from which a training run can resume."""
 
 import json
 from pathlib import Path
@@ -8,9 +8,10 @@ from stages.common.resuming import is_complete
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint in `folder` that can be gone on from, said aloud, or None.
+    """The newest complete checkpoint in `folder`, or None; prints which.
 
-    It must be whole, and so must the best one so far, which it names. Others are removed.
+    The best checkpoint so far, which it refers to, must be complete too. Newer checkpoints that do
+    not qualify are removed.
     """
     found = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdigit()]
     for checkpoint in sorted(found, key=lambda path: -int(path.name[11:])):

@@ -1,4 +1,4 @@
-"""The base model with LoRA matrices to train, and the adapter that they become."""
+"""The base model with LoRA matrices to train (Hu et al. 2021, https://arxiv.org/abs/2106.09685)."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from stages.common.cli import UserError
 from stages.model.hardware import Hardware
 from stages.model.loading import load_base
 from stages.params import Params
-from stages.training.checks import check_isolation
+from stages.training.base_checks import check_isolation
 
 
 def load_frozen(base: Path, params: Params, hardware: Hardware):
-    """The base model, ready for an adapter to be trained on it."""
+    """The base model, checked and prepared for the training of an adapter."""
     model = load_base(base, params.model.quantization, hardware)
     check_isolation(model)
     model.config.use_cache = False
@@ -23,7 +23,10 @@ def load_frozen(base: Path, params: Params, hardware: Hardware):
 
 
 def load_lora(base: Path, params: Params, hardware: Hardware) -> PeftModel:
-    """The base model, frozen, with fresh LoRA matrices that `finetune.seed` decides."""
+    """The frozen base model with new LoRA matrices, initialised by `finetune.seed`.
+
+    A `UserError` names the key of `finetune.lora` that does not fit the base model.
+    """
     set_seed(params.finetune.seed)
     model, lora = load_frozen(base, params, hardware), params.finetune.lora
     layers, last = model.config.num_hidden_layers, lora.last_layers

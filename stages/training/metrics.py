@@ -1,4 +1,4 @@
-"""What is told of a training: losses, amounts, speed, memory."""
+"""Metrics of a training run: losses, amounts, speed, memory."""
 
 import resource
 import sys
@@ -12,15 +12,19 @@ Point = tuple[int, float]  # step and loss
 
 
 def of_training(trainer) -> dict[str, float]:
-    """Losses and amounts of the training on references; `tokens_per_second` is this process's."""
+    """Metrics of the training on references.
+
+    `seconds` and `tokens_per_second` are of this process: after a resume, of the later steps only.
+    """
     state = trainer.state
-    # A logged loss is the mean of the steps since the one before it.
+    # A logged loss is the mean over the steps since the previous log.
     total, start = 0.0, 0
     for step, loss in trainer.losses("loss"):
         total += loss * (step - start)
         start = step
     tokens = int(sum(trainer.train_dataset["length"]) * state.epoch)
-    seconds, here = trainer.seconds, tokens * trainer.steps / state.global_step
+    seconds = trainer.seconds
+    here = tokens * trainer.steps / state.global_step  # in this process
     return {
         "validation_loss": round(min(loss for _, loss in trainer.losses("eval_loss")), 6),
         "train_loss": round(total / start, 6),
@@ -33,12 +37,12 @@ def of_training(trainer) -> dict[str, float]:
 
 
 def of_ranking(trainer) -> dict[str, float]:
-    """The same of the training on a ranking. `grade` is the mean of the candidates' grades."""
+    """Metrics of the training on a ranking. `reward` is the mean over the candidates."""
     steps, seconds = trainer.state.global_step, trainer.seconds
-    grades = [grade for row in trainer.train_dataset["grades"] for grade in row]
+    rewards = [reward for row in trainer.train_dataset["rewards"] for reward in row]
     return {
-        "candidates": len(grades),
-        "grade": round(sum(grades) / len(grades), 6),
+        "candidates": len(rewards),
+        "reward": round(sum(rewards) / len(rewards), 6),
         "loss": round(trainer.losses("loss")[-1][1], 6),
         "steps": steps,
         "seconds": round(seconds, 1),
@@ -47,36 +51,36 @@ def of_ranking(trainer) -> dict[str, float]:
 
 
 def of_process(model) -> dict[str, float]:
-    """How much is trained, and the most memory it took in gigabytes: of the GPU if there is one."""
+    """Trainable parameters, and peak memory in gigabytes: the GPU's if there is one."""
     if torch.cuda.is_available():
         peak = torch.cuda.max_memory_allocated() / 1e9
-    else:  # macOS counts bytes, Linux kilobytes
+    else:  # macOS reports bytes, Linux kilobytes
         unit = 1e9 if sys.platform == "darwin" else 1e6
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    trained = model.num_parameters(only_trainable=True)
-    return {"trainable_parameters": trained, "peak_memory_gb": round(peak, 2)}
+    trainable = model.num_parameters(only_trainable=True)
+    return {"trainable_parameters": trainable, "peak_memory_gb": round(peak, 2)}
 
 
 def curves(trainer) -> dict[str, list[Point]]:
-    """Loss by step of both splits, as logged."""
+    """The logged losses of both splits by step."""
     return {"train": trainer.losses("loss"), "validation": trainer.losses("eval_loss")}
 
 
-def last_point(figures: dict) -> Point:
-    """Where the validation loss stands after the ranking."""
+def ranking_point(figures: dict) -> Point:
+    """The validation loss after the ranking, at the step after all steps of both trainings."""
     ranking = figures["ranking"]
     return figures["steps"] + ranking["steps"], ranking["validation_loss"]
 
 
 def write_curve(path: Path, points: list[Point]) -> None:
-    """A CSV table of loss by step."""
+    """Write a CSV table of the loss by step."""
     with atomic_write(path) as aside:
         lines = ["step,loss", *(f"{step},{loss:.6f}" for step, loss in points)]
         aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def sentence(figures: dict) -> str:
-    """The result, for the console."""
+def result_line(figures: dict) -> str:
+    """The result as one line for the console."""
     loss = f"validation loss {figures['validation_loss']:.3f}"
     if ranking := figures.get("ranking"):
         loss += f", {ranking['validation_loss']:.3f} after the ranking"

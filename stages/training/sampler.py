@@ -1,19 +1,19 @@
-"""The order of training: like lengths in a step, steps in any order."""
+"""The order of training: dialogues of like length in a step, the steps in random order."""
 
 from collections.abc import Callable, Iterator
 
 import torch
 from torch.utils.data import Sampler
 
-POOL = 50  # steps' dialogues are drawn at once and sorted by length
+MEGABATCH = 50  # steps whose dialogues are sampled together and sorted by length
 
 
 class EpochSampler(Sampler):
-    """Dialogues of like length to a step, steps in any order; the seed and the epoch alone decide.
+    """Indices of the dialogues, `step` of like length after one another, the steps shuffled.
 
-    It does not use torch's global random state: a run that resumes in a later epoch has another
-    one than the first run had there. `LengthGroupedSampler` of `transformers` would leave each
-    pool's steps in the order of their lengths.
+    Only the seed and the epoch decide the order. The global random state does not: after a resume
+    it differs from that of an uninterrupted run. `LengthGroupedSampler` of `transformers` would
+    leave the steps of a megabatch sorted by length.
     """
 
     def __init__(self, step: int, lengths: list[int], seed: int, epoch: Callable[[], int]):
@@ -25,9 +25,11 @@ class EpochSampler(Sampler):
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed + self.epoch())
         steps = []
-        for pool in torch.randperm(len(self), generator=generator).split(POOL * self.step):
-            by_length = self.lengths[pool].argsort(stable=True)
-            steps += pool[by_length].split(self.step)
-        short = [steps.pop()] if len(steps[-1]) < self.step else []  # no step can come after it
-        shuffled = [steps[i] for i in torch.randperm(len(steps), generator=generator)]
-        return iter(torch.cat(shuffled + short).tolist())
+        shuffled = torch.randperm(len(self), generator=generator)
+        for megabatch in shuffled.split(MEGABATCH * self.step):
+            by_length = self.lengths[megabatch].argsort(stable=True)
+            steps += megabatch[by_length].split(self.step)
+        # An incomplete step must be the last: the batches after it would be shifted.
+        incomplete = [steps.pop()] if len(steps[-1]) < self.step else []
+        order = [steps[i] for i in torch.randperm(len(steps), generator=generator)]
+        return iter(torch.cat(order + incomplete).tolist())

@@ -1,18 +1,18 @@
-"""Training rows: a dialogue's prompt once, then each of its references, blind to one another.
+"""Shared-prefix rows: a dialogue's prompt once, then all its references, hidden from one another.
 
 A row of a dialogue with prompt p₁…pₙ and references a and b is
 
     p₁ … pₙ₋₁ | pₙ a₁ a₂ … | pₙ b₁ b₂ …
 
-Each segment attends to the shared part and to itself, and its positions restart at n - 1, so the
-loss is that of separate rows `p a` and `p b` at little more than the price of one. The prompt's
-last token opens every segment because it predicts a different first token in each.
+Each segment attends to the shared part and to itself, and its positions restart at n - 1. So the
+loss equals that of separate rows `p a` and `p b`, at little more than the cost of one. Every segment
+begins with the prompt's last token, which predicts another first token in each.
 """
 
 import torch
 
-IGNORE_INDEX = -100  # the label that transformers' losses leave out
-MULTIPLE = 16  # rows are padded to it: CPU kernels are compiled anew for every length they meet
+IGNORE_INDEX = -100  # the label that the losses of transformers ignore
+PAD_TO_MULTIPLE_OF = 16  # CPU kernels are compiled for each new length: this leaves fewer
 
 
 def build_row(prompt: list[int], summaries: list[list[int]]) -> dict[str, list[int]]:
@@ -37,7 +37,7 @@ def build_row(prompt: list[int], summaries: list[list[int]]) -> dict[str, list[i
 
 
 def split_row(row: dict[str, list[int]]) -> tuple[list[int], list[list[int]]]:
-    """The prompt and the summaries that `build_row` made the row of."""
+    """The prompt and the summaries of a row: the inverse of `build_row`."""
     shared = row["segment"].count(0)
     summaries = [[] for _ in range(max(row["segment"]))]
     for k, label in zip(row["segment"][shared:], row["labels"][shared:], strict=True):
@@ -46,30 +46,30 @@ def split_row(row: dict[str, list[int]]) -> tuple[list[int], list[list[int]]]:
 
 
 def pack(lengths: list[int], budget: int) -> list[list[int]]:
-    """Bins of indices whose lengths sum to `budget` at most: first fit, longest first.
+    """Bins of indices whose lengths sum to at most `budget`: first fit, longest first.
 
-    A length above the budget is a bin of its own, so with a budget of 0 every bin holds one.
+    A length above the budget gets its own bin, so with a budget of 0 every bin holds one index.
     """
-    bins, room = [], []
+    bins, free = [], []
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        fitting = (k for k, free in enumerate(room) if free >= lengths[i])
+        fitting = (k for k, tokens in enumerate(free) if tokens >= lengths[i])
         k = next(fitting, len(bins))
         if k == len(bins):
             bins.append([])
-            room.append(budget)
+            free.append(budget)
         bins[k].append(i)
-        room[k] -= lengths[i]
+        free[k] -= lengths[i]
     return sorted(map(sorted, bins))
 
 
 class Collator:
     """Pack dialogues into rows, and rows into a batch for a `transformers` causal language model.
 
-    Dialogues share a row while they fit in `row_tokens`, each blind to the others. Gives
+    Dialogues share a row while they fit in `row_tokens`, hidden from one another. Returns
     `input_ids` and `position_ids` (rows, length); `attention_mask` (rows, 1, length, length), True
-    where a query may look; `logits_to_keep` (rows, length), True where a token is predicted;
-    `labels` and `shift_labels` (predicted tokens), so that the vocabulary-sized logits are computed
-    for these alone.
+    where a query may attend; `logits_to_keep` (rows, length), True where a token is predicted; and
+    `labels` and `shift_labels` (predicted tokens). The logits, as wide as the vocabulary, are
+    computed for the predicted tokens alone.
     """
 
     def __init__(self, pad_token_id: int, row_tokens: int = 0):
@@ -78,14 +78,14 @@ class Collator:
             "labels": IGNORE_INDEX,
             "position_ids": 0,
             "segment": 0,
-            "dialogue": -1,  # padding is seen by itself alone
+            "dialogue": -1,  # only padding attends to padding
         }
         self.row_tokens = row_tokens
 
     def __call__(self, dialogues: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
         bins = pack([len(d["input_ids"]) for d in dialogues], self.row_tokens)
         longest = max(sum(len(dialogues[i]["input_ids"]) for i in chosen) for chosen in bins)
-        width = -(-longest // MULTIPLE) * MULTIPLE
+        width = -(-longest // PAD_TO_MULTIPLE_OF) * PAD_TO_MULTIPLE_OF
 
         def padded(key: str) -> torch.Tensor:
             rows = [
@@ -101,15 +101,17 @@ class Collator:
 
         batch = {key: padded(key) for key in self.padding}
         labels, segment, dialogue = batch["labels"], batch["segment"], batch["dialogue"]
-        keep = labels != IGNORE_INDEX
-        same = dialogue[:, :, None] == dialogue[:, None, :]
-        open_to = (segment[:, None, :] == 0) | (segment[:, :, None] == segment[:, None, :])
+        predicted = labels != IGNORE_INDEX
+        same_dialogue = dialogue[:, :, None] == dialogue[:, None, :]
+        same_segment_or_prompt = (segment[:, None, :] == 0) | (
+            segment[:, :, None] == segment[:, None, :]
+        )
         causal = torch.ones(width, width, dtype=torch.bool).tril()
         return {
             "input_ids": batch["input_ids"],
             "position_ids": batch["position_ids"],
-            "attention_mask": (causal & same & open_to)[:, None],
-            "labels": labels[keep],
-            "shift_labels": labels[keep],
-            "logits_to_keep": keep,
+            "attention_mask": (causal & same_dialogue & same_segment_or_prompt)[:, None],
+            "labels": labels[predicted],
+            "shift_labels": labels[predicted],
+            "logits_to_keep": predicted,
         }

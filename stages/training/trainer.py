@@ -1,7 +1,7 @@
-"""`transformers.Trainer` for a run that may be cut off at any moment and must not end in nonsense.
+"""A `transformers.Trainer` that resumes, splits batches and stops at a loss that is not finite.
 
-Cut off, it resumes from a checkpoint and ends with the same weights, bit for bit. A batch that does
-not fit in memory is split. A loss that is not a number ends the run.
+An interrupted run resumes from its last checkpoint and ends with the same weights, bit for bit.
+`training_arguments` maps `params.yaml` to the optimizer, the schedule and all other settings.
 """
 
 import time
@@ -13,11 +13,17 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from stages.common.atomic_io import disk_errors, remove
 from stages.common.cli import UserError, out_of_memory
-from stages.common.resuming import seal
+from stages.common.resuming import mark_complete
 from stages.model.hardware import Hardware
 from stages.params import Params
 from stages.training.batch_splitting import split_batch
-from stages.training.callbacks import DIVERGED, Checkpoints, EarlyStopping, LossFile, Progress
+from stages.training.callbacks import (
+    LOSS_NOT_FINITE,
+    Checkpoints,
+    EarlyStopping,
+    LossFile,
+    Progress,
+)
 from stages.training.checkpoints import last_checkpoint
 from stages.training.sampler import EpochSampler
 from stages.training.shared_prefix import Collator
@@ -25,7 +31,8 @@ from stages.training.shared_prefix import Collator
 
 class ResumableTrainer(Trainer):
     split_batch = staticmethod(split_batch)
-    smaller = "format_prompts.max_prompt_tokens"  # the param to lower where a batch is one row
+    # The param to lower where a single row does not fit in memory.
+    memory_param = "format_prompts.max_prompt_tokens"
 
     def __init__(self, *, patience: int, checkpoint_minutes: float, **kwargs):
         folder = Path(kwargs["args"].output_dir)
@@ -40,13 +47,13 @@ class ResumableTrainer(Trainer):
             Checkpoints(checkpoint_minutes),
         ):
             self.add_callback(callback)
-        # Of this process: a run that resumes has made earlier steps in another one.
+        # Of this process only: a resumed run did its earlier steps in another one.
         self.seconds, self.steps = 0.0, 0
 
     def train_to_end(self) -> None:
         """Train from the last checkpoint in the output folder, or from the start."""
         last, started = last_checkpoint(Path(self.args.output_dir)), time.monotonic()
-        # Autocast gives LoRA's products their dtype; peft would first copy each input to fp32.
+        # peft would copy each input to fp32, though autocast then multiplies in bf16.
         with disable_input_dtype_casting(self.model, active=self.args.bf16):
             self.train(resume_from_checkpoint=str(last) if last else None)
         self.seconds = time.monotonic() - started
@@ -54,7 +61,7 @@ class ResumableTrainer(Trainer):
         self.steps = self.state.global_step - first
 
     def losses(self, key: str) -> list[tuple[int, float]]:
-        """Step and `loss` or `eval_loss`, as logged."""
+        """Pairs of step and logged value; `key` is `loss` or `eval_loss`."""
         return [(row["step"], row[key]) for row in self.state.log_history if key in row]
 
     def _get_train_sampler(self, train_dataset=None) -> EpochSampler:
@@ -67,16 +74,16 @@ class ResumableTrainer(Trainer):
         try:
             with disk_errors(folder):
                 super()._save_checkpoint(model, trial)
-                seal(folder)
+                mark_complete(folder)
         except UserError:
             remove(folder)
             raise
 
     def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
-        """The loss of a batch, its gradients added to those of the step's other batches.
+        """The loss of a batch; its gradients are added to those of the step's earlier batches.
 
-        The loss is the sum over the batch's tokens divided by the tokens of the whole step, so that
-        the parts of a split batch add up to what the batch would have given.
+        The loss is the sum over the batch's tokens divided by the tokens of the complete step. So
+        the losses and gradients of a split batch add up to those of the batch.
         """
         trained = [p for p in model.parameters() if p.requires_grad]
         before = [None if p.grad is None else p.grad.clone() for p in trained]
@@ -86,21 +93,22 @@ class ResumableTrainer(Trainer):
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
-        if loss is None:  # only here are the tensors free that the error's traceback held
+        # Here, past the except block, the tensors that the traceback held are free.
+        if loss is None:
             for parameter, gradient in zip(trained, before, strict=True):
                 parameter.grad = gradient
-            loss = self.step_in_parts(model, inputs, num_items_in_batch)
+            loss = self.split_step(model, inputs, num_items_in_batch)
         if not torch.isfinite(loss):
-            raise UserError(DIVERGED.format("training", self.state.global_step + 1))
+            raise UserError(LOSS_NOT_FINITE.format("training", self.state.global_step + 1))
         return loss
 
-    def step_in_parts(self, model, inputs, num_items_in_batch) -> torch.Tensor:
+    def split_step(self, model, inputs, num_items_in_batch) -> torch.Tensor:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         rows, width = inputs["input_ids"].shape
         if rows == 1 or num_items_in_batch is None:
             message = f"a row of {width} tokens does not fit in memory:"
-            raise UserError(f"{message} lower {self.smaller}")
+            raise UserError(f"{message} lower {self.memory_param}")
         print(f"finetune: {rows} x {width} tokens do not fit in memory: split", flush=True)
         parts = self.split_batch(inputs)
         return sum(self.training_step(model, part, num_items_in_batch) for part in parts)
@@ -109,7 +117,7 @@ class ResumableTrainer(Trainer):
 def make_trainer(
     model, train, validation, tokenizer, params: Params, hardware: Hardware, folder: Path
 ) -> ResumableTrainer:
-    """A trainer of the references of `train`, which keeps its checkpoints in `folder`."""
+    """The trainer on references, with its checkpoints in `folder`."""
     knobs = params.finetune
     return ResumableTrainer(
         model=model,
@@ -125,7 +133,7 @@ def make_trainer(
 def training_arguments(
     params: Params, hardware: Hardware, checkpoints: Path, dialogues: int
 ) -> TrainingArguments:
-    """What `transformers` is told; `dialogues` is the size of the training split."""
+    """The settings of `transformers`; `dialogues` is the size of the training split."""
     knobs = params.finetune
     steps = max(
         1, dialogues // (knobs.per_device_train_batch_size * knobs.gradient_accumulation_steps)
@@ -141,12 +149,12 @@ def training_arguments(
         optim=knobs.optim,
         learning_rate=knobs.learning_rate,
         lr_scheduler_type=knobs.lr_scheduler_type,
-        warmup_steps=knobs.warmup_ratio,  # below 1 it is a share of the steps
+        warmup_steps=knobs.warmup_ratio,  # transformers reads a value below 1 as a share
         weight_decay=knobs.weight_decay,
         max_grad_norm=knobs.max_grad_norm,
         bf16=hardware.dtype == torch.bfloat16 and hardware.device != "xla",
         use_cpu=hardware.device == "cpu",
-        train_sampling_strategy="group_by_length",  # of validation; of training see the sampler
+        train_sampling_strategy="group_by_length",  # for validation; training has EpochSampler
         activation_checkpointing=knobs.activation_checkpointing,
         eval_strategy="steps",
         eval_steps=every,

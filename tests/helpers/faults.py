@@ -66,7 +66,7 @@ def no_memory_in_training(rows: int, ranked: bool = False) -> None:
     from stages.training import trainer
 
     def training_step(original, self, model, inputs, *args):
-        tried = len(inputs.get("grades", ())) if ranked else len(inputs["input_ids"])
+        tried = len(inputs.get("rewards", ())) if ranked else len(inputs["input_ids"])
         loss = original(self, model, inputs, *args)  # and with it gradients, which must not count
         if tried > rows:
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory")
@@ -163,18 +163,18 @@ def sigterm_in_ranking() -> None:
 
 
 @fault
-def few_candidates_at_once() -> None:
-    from stages.training import ranking
+def few_candidates_per_batch() -> None:
+    from stages.training import ranking_dataset
 
-    ranking.AT_ONCE = 9
+    ranking_dataset.CANDIDATES_PER_BATCH = 9
 
 
 @fault
 def thirty_epochs_of_ranking() -> None:
     """A long training on a ranking alone, which prints its losses."""
-    from stages.training import ranking
+    from stages.training import ranking, ranking_loss
 
-    ranking.REFERENCES = 0.0
+    ranking_loss.REFERENCE_WEIGHT = 0.0
 
     def training_arguments(original, *args):
         arguments = original(*args)

@@ -56,8 +56,8 @@ def test_base_models(tmp_path, tiny_llama, name):
 
 
 @pytest.mark.parametrize("window", [48, None])
-def test_base_model_that_sees_fewer_tokens_back_than_a_row_has(tmp_path, tiny_llama, window):
-    from stages.training.checks import check_layers
+def test_a_sliding_window_below_a_row_is_refused(tmp_path, tiny_llama, window):
+    from stages.training.base_checks import check_layers
 
     folder = copied(tiny_llama, tmp_path / "base")
     edit_json(folder / "config.json", model_type="mistral", sliding_window=window)
@@ -67,14 +67,14 @@ def test_base_model_that_sees_fewer_tokens_back_than_a_row_has(tmp_path, tiny_ll
     check_layers(folder, Params.model_validate(params))
     if window:
         params["format_prompts"]["max_prompt_tokens"] = 33
-        with pytest.raises(UserError, match=f"{window} tokens back.*lower format_prompts"):
+        with pytest.raises(UserError, match=f"window of {window} tokens.*lower format_prompts"):
             check_layers(folder, Params.model_validate(params))
 
 
-def test_base_model_of_which_some_layers_carry_a_state(tmp_path):
+def test_a_base_model_with_recurrent_layers_is_refused(tmp_path):
     from transformers import Lfm2Config
 
-    from stages.training.checks import check_layers
+    from stages.training.base_checks import check_layers
 
     params = Params.model_validate(tiny_params())
 
@@ -84,7 +84,7 @@ def test_base_model_of_which_some_layers_carry_a_state(tmp_path):
         check_layers(tmp_path, params)
 
     check("full_attention")
-    with pytest.raises(UserError, match=r"the base model \(lfm2\) carries a state"):
+    with pytest.raises(UserError, match=r"the base model \(lfm2\) has recurrent layers"):
         check("conv")
 
 

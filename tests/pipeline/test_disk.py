@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.common.atomic_io import refusal
+from stages.common.atomic_io import disk_error_reason
 from tests.pipeline.test_faults import OUTPUTS, outputs
 
 # Bytes left on the disk: none, or enough to begin with.
@@ -76,9 +76,9 @@ def test_full_or_read_only_disk_loses_nothing(forks, disk):
     ],
 )
 def test_writers_say_it_in_their_own_ways(error, reason):
-    assert reason in refusal(error)
+    assert reason in disk_error_reason(error)
 
 
 def test_other_errors_are_no_refusals():
-    assert refusal(FileNotFoundError(errno.ENOENT, "No such file")) is None
-    assert refusal(ValueError("28")) is None
+    assert disk_error_reason(FileNotFoundError(errno.ENOENT, "No such file")) is None
+    assert disk_error_reason(ValueError("28")) is None

@@ -7,7 +7,7 @@ import torch
 
 from stages.common.cli import UserError, out_of_memory
 from stages.generate import refuse_constant
-from stages.model.batches import finished
+from stages.model.batches import read_finished
 from stages.model.hardware import choose_hardware
 from stages.model.loading import load_base
 from stages.training.batch_splitting import split_batch
@@ -139,7 +139,7 @@ def test_a_line_that_was_cut_off_is_made_again(tmp_path):
     partial = tmp_path / "partial.jsonl"
     whole = json.dumps({"3": "a", "0": "b"}) + "\n"
     partial.write_text(whole + '{"1": "half a s')
-    assert finished(partial) == {3: "a", 0: "b"}
+    assert read_finished(partial) == {3: "a", 0: "b"}
     assert partial.read_text() == whole
 
 

@@ -127,7 +127,7 @@ def test_precision_is_chosen_by_the_hardware(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["a window", "an attention of its own"])
-def test_base_model_that_would_not_keep_to_a_rows_mask_is_refused(forks, prepared, kind):
+def test_a_base_model_that_ignores_the_mask_is_refused(forks, prepared, kind):
     from transformers import AutoModelForCausalLM, BloomConfig, MistralConfig
 
     small = {"vocab_size": 259, "hidden_size": 32, "num_hidden_layers": 2}
@@ -135,10 +135,10 @@ def test_base_model_that_would_not_keep_to_a_rows_mask_is_refused(forks, prepare
         config = MistralConfig(
             **small, num_attention_heads=4, num_key_value_heads=2, sliding_window=64
         )
-        said = "the base model sees 64 tokens back"
+        said = "the base model has a sliding window of 64 tokens"
     else:
         config = BloomConfig(**small, n_head=4)
-        said = "the base model (bloom) does not keep a row's references apart"
+        said = "the base model (bloom) lets the references of a dialogue see one another"
     base = prepared.root / "models/base"
     for file in ("model.safetensors", "config.json", "generation_config.json"):
         (base / file).unlink(missing_ok=True)

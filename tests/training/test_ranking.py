@@ -12,16 +12,16 @@ from stages.common.cli import UserError
 from stages.model.hardware import Hardware
 from stages.params import Params, Ranking
 from stages.training.checks import check_support
-from stages.training.ranking import (
+from stages.training.ranking_loss import (
     MARGIN,
-    REFERENCES,
+    REFERENCE_WEIGHT,
     RankingCollator,
     ranking_loss,
-    split_ranked,
+    split_ranking_batch,
 )
 from stages.training.shared_prefix import build_row
 from tests.helpers.faults import (
-    few_candidates_at_once,
+    few_candidates_per_batch,
     killed_after_batches,
     no_memory_in_training,
     sigterm_in_ranking,
@@ -33,65 +33,65 @@ ADAPTER = "models/adapter/adapter_model.safetensors"
 
 
 @st.composite
-def graded_rows(draw):
-    """Log-probabilities and lengths of each row's summaries, with grades; None of a reference."""
+def rewarded_rows(draw):
+    """Log-probabilities and lengths of each row's summaries, with rewards; None for a reference."""
     number = st.floats(-9, 0, width=32)
-    grades = st.one_of(st.none(), st.sampled_from([0.0, 0.2, 0.5, 1.0]))
-    summary = st.tuples(st.lists(number, min_size=1, max_size=4), grades)
+    rewards = st.one_of(st.none(), st.sampled_from([0.0, 0.2, 0.5, 1.0]))
+    summary = st.tuples(st.lists(number, min_size=1, max_size=4), rewards)
     return draw(st.lists(st.lists(summary, min_size=1, max_size=4), min_size=1, max_size=3))
 
 
 def plain_loss(summaries) -> float:
     """The loss of one row, as its docstring has it, in loops."""
-    references = [x for tokens, grade in summaries if grade is None for x in tokens]
-    ranked = [(sum(t) / len(t), grade) for t, grade in summaries if grade is not None]
+    references = [x for tokens, reward in summaries if reward is None for x in tokens]
+    ranked = [(sum(t) / len(t), reward) for t, reward in summaries if reward is not None]
     pairs = [(a, b) for a in ranked for b in ranked if a[1] > b[1]]
     missing = [max(0.0, b[0] - a[0] + MARGIN * (a[1] - b[1])) for a, b in pairs]
     loss = -sum(references) / len(references) if references else 0.0
-    return REFERENCES * loss + (sum(missing) / len(missing) if missing else 0.0)
+    return REFERENCE_WEIGHT * loss + (sum(missing) / len(missing) if missing else 0.0)
 
 
-@given(graded_rows())
+@given(rewarded_rows())
 def test_the_loss_is_that_of_a_plain_loop(rows):
-    grades = torch.full((len(rows), 4), torch.nan)
+    rewards = torch.full((len(rows), 4), torch.nan)
     tokens = []
     for row, summaries in enumerate(rows):
-        for k, (logps, grade) in enumerate(summaries):
-            grades[row, k] = math.nan if grade is None else grade
+        for k, (logps, reward) in enumerate(summaries):
+            rewards[row, k] = math.nan if reward is None else reward
             tokens += [(logp, row, k) for logp in logps]
     logp, row, summary = (torch.tensor(column) for column in zip(*tokens, strict=True))
-    found = ranking_loss(logp, row, summary, grades)
+    found = ranking_loss(logp, row, summary, rewards)
     assert found.tolist() == pytest.approx([plain_loss(s) for s in rows], rel=1e-4, abs=1e-5)
 
 
 def test_the_gradient_makes_the_better_likelier_until_the_margin_is_kept():
     row, summary = torch.tensor([0, 0, 0]), torch.tensor([0, 1, 2])
-    grades = torch.tensor([[math.nan, 0.3, 0.8]])
+    rewards = torch.tensor([[math.nan, 0.3, 0.8]])
     logp = torch.tensor([-1.0, -2.0, -2.0], requires_grad=True)
-    ranking_loss(logp, row, summary, grades).sum().backward()
-    assert logp.grad.tolist() == pytest.approx([-REFERENCES, 1.0, -1.0])
-    kept = torch.tensor([-1.0, -3.1, -2.0], requires_grad=True)  # 0.5 of grade is 1 nat
-    ranking_loss(kept, row, summary, grades).sum().backward()
-    assert kept.grad.tolist() == pytest.approx([-REFERENCES, 0.0, 0.0])
+    ranking_loss(logp, row, summary, rewards).sum().backward()
+    assert logp.grad.tolist() == pytest.approx([-REFERENCE_WEIGHT, 1.0, -1.0])
+    kept = torch.tensor([-1.0, -3.1, -2.0], requires_grad=True)  # 0.5 of reward is 1 nat
+    ranking_loss(kept, row, summary, rewards).sum().backward()
+    assert kept.grad.tolist() == pytest.approx([-REFERENCE_WEIGHT, 0.0, 0.0])
 
 
 def test_a_batch_says_whose_each_token_is():
     rows = [
-        build_row([5, 6, 7], [[8, 1], [9, 9, 1], [4, 1]]) | {"grades": [0.25, 0.5]},
-        build_row([5, 6, 7, 8, 9], [[8, 1], [7, 1]]) | {"grades": [0.75]},
+        build_row([5, 6, 7], [[8, 1], [9, 9, 1], [4, 1]]) | {"rewards": [0.25, 0.5]},
+        build_row([5, 6, 7, 8, 9], [[8, 1], [7, 1]]) | {"rewards": [0.75]},
     ]
     batch = RankingCollator(0)(rows)
     assert batch["labels"].tolist() == [8, 1, 9, 9, 1, 4, 1, 8, 1, 7, 1]
     assert batch["row"].tolist() == [0] * 7 + [1] * 4
     assert batch["summary"].tolist() == [0, 0, 1, 1, 1, 2, 2, 0, 0, 1, 1]
-    grades = [[None if math.isnan(x) else x for x in row] for row in batch["grades"].tolist()]
-    assert grades == [[None, 0.25, 0.5], [None, 0.75, None]]
+    rewards = [[None if math.isnan(x) else x for x in row] for row in batch["rewards"].tolist()]
+    assert rewards == [[None, 0.25, 0.5], [None, 0.75, None]]
 
 
 def finetune(forks, root, status: int = 0, faults=(), **params) -> str:
     keys = {key if key.startswith("model.") else f"finetune.{key}": key for key in params}
     Project(root).params(**{name: params[key] for name, key in keys.items()})
-    ended = forks.run(root, "finetune", faults=[few_candidates_at_once(), *faults])
+    ended = forks.run(root, "finetune", faults=[few_candidates_per_batch(), *faults])
     assert ended.status == status, ended.said
     return ended.said
 
@@ -129,9 +129,9 @@ def test_ranking_goes_on_from_what_the_references_taught(forks, root, params):
     finetune(forks, root, **params)
     before, unranked = (root / ADAPTER).read_bytes(), metrics(root)
     said = finetune(forks, root, **RANKED)
-    assert "drawing 3 candidates for 9 dialogues" in said and "Traceback" not in said
+    assert "sampling 3 candidates for 9 dialogues" in said and "Traceback" not in said
     after = metrics(root)
-    assert after["ranking"]["candidates"] == 27 and 0 <= after["ranking"]["grade"] <= 1
+    assert after["ranking"]["candidates"] == 27 and 0 <= after["ranking"]["reward"] <= 1
     assert after["ranking"]["steps"] == math.ceil(3 / params.get("gradient_accumulation_steps", 1))
     assert after["steps"] == unranked["steps"] and after["train_loss"] == unranked["train_loss"]
     assert after["validation_loss"] == unranked["validation_loss"]
@@ -178,7 +178,7 @@ def test_a_batch_too_large_for_memory_is_split_by_its_rows(forks, root):
 
 
 @given(st.integers(2, 5), st.integers(0, 2**31))
-def test_halves_of_a_batch_hold_its_tokens_summaries_and_grades(rows, seed):
+def test_halves_of_a_batch_hold_its_tokens_summaries_and_rewards(rows, seed):
     random = torch.Generator().manual_seed(seed)
 
     def ids(most: int) -> list[int]:
@@ -187,15 +187,15 @@ def test_halves_of_a_batch_hold_its_tokens_summaries_and_grades(rows, seed):
 
     dialogues = [
         build_row(ids(9), [ids(5) for _ in range(4)])
-        | {"grades": torch.rand(3, generator=random).tolist()}
+        | {"rewards": torch.rand(3, generator=random).tolist()}
         for _ in range(rows)
     ]
     batch, middle = RankingCollator(0)(dialogues), rows // 2
     expected = [RankingCollator(0)(some) for some in (dialogues[:middle], dialogues[middle:])]
-    for half, alone in zip(split_ranked(batch), expected, strict=True):
+    for half, alone in zip(split_ranking_batch(batch), expected, strict=True):
         for key in ("labels", "row", "summary"):
             assert half[key].tolist() == alone[key].tolist()
-        assert half["grades"].nan_to_num().tolist() == alone["grades"].nan_to_num().tolist()
+        assert half["rewards"].nan_to_num().tolist() == alone["rewards"].nan_to_num().tolist()
         width = half["input_ids"].shape[1]
         assert half["input_ids"].tolist() == alone["input_ids"][:, :width].tolist()
 

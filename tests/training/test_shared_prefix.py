@@ -15,7 +15,7 @@ from transformers import (
 from stages.common.cli import UserError
 from stages.model.attention import MATMUL
 from stages.model.tokenization import tokenize_prompt, tokenize_summary
-from stages.training.checks import check_isolation
+from stages.training.base_checks import check_isolation
 from stages.training.shared_prefix import IGNORE_INDEX, Collator, build_row, pack, split_row
 from tests.helpers.project import prompting
 
@@ -142,5 +142,7 @@ def test_model_that_lets_references_see_one_another_is_refused(tiny_llama):
     llama.set_attn_implementation("eager")  # adds the mask to the scores
     mamba = MambaConfig(vocab_size=100, hidden_size=32, num_hidden_layers=2, state_size=8)
     for model, kind in ((llama, "llama"), (MambaForCausalLM(mamba), "mamba")):
-        with pytest.raises(UserError, match=rf"\({kind}\) does not keep a row's references apart"):
+        with pytest.raises(
+            UserError, match=rf"\({kind}\) lets the references of a dialogue see one another"
+        ):
             check_isolation(model.eval())

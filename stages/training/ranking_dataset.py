@@ -1,0 +1,68 @@
+"""The data of training on a ranking: dialogues with candidates and the candidates' rewards."""
+
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+
+from stages.model.batches import run_batches
+from stages.model.hardware import Hardware
+from stages.model.loading import load_base, load_tuned
+from stages.model.prepacked import prepack
+from stages.params import Params
+from stages.training.candidates import draw, grade
+from stages.training.shared_prefix import build_row, split_row
+
+CANDIDATES_PER_BATCH = 128
+LONGEST = 0.95  # quantile of the references' lengths at which a candidate is cut
+
+
+def sample_ranking_dataset(
+    references: Dataset,
+    tokenizer,
+    params: Params,
+    hardware: Hardware,
+    base: Path,
+    adapter: Path,
+    partial: Path,
+) -> Dataset:
+    """Rows of a share of the dialogues, with references, candidates and the candidates' `rewards`.
+
+    The `adapter` on `base` samples the candidates. Finished ones are stored in `partial`, and a
+    later call resumes after them.
+    """
+    knobs = params.finetune
+    generator = torch.Generator().manual_seed(knobs.seed)
+    order = torch.randperm(len(references), generator=generator).tolist()
+    chosen = order[: max(1, round(len(order) * knobs.ranking.dialogues))]
+    parts = [split_row(row) for row in references.select(chosen)]
+    lengths = torch.tensor([float(len(ids)) for _, summaries in parts for ids in summaries])
+    max_new_tokens = int(lengths.quantile(LONGEST))
+    count, eos_token_id = knobs.ranking.candidates, tokenizer.eos_token_id
+    model = load_tuned(load_base(base, params.model.quantization, hardware), adapter)
+    model = prepack(model).eval()
+
+    def sample(prompts: list[list[int]]) -> list[list[list[int]]]:
+        return draw(model, prompts, count, max_new_tokens, eos_token_id)
+
+    print(f"finetune: sampling {count} candidates for {len(parts)} dialogues", flush=True)
+    sampled = run_batches(
+        sample,
+        [prompt for prompt, _ in parts],
+        max(1, CANDIDATES_PER_BATCH // count),
+        knobs.seed,
+        "finetune",
+        partial=partial,
+    )
+
+    def text(ids: list[int]) -> str:
+        return " ".join(tokenizer.decode(ids, skip_special_tokens=True).split())
+
+    rows = []
+    for (prompt, summaries), candidates in zip(parts, sampled, strict=True):
+        targets = [text(ids) for ids in summaries]
+        rewards = [grade(text(ids), targets) for ids in candidates]
+        row = build_row(prompt, summaries + candidates)
+        size = {"length": len(row["input_ids"]), "references": len(summaries)}
+        rows.append({**row, **size, "rewards": rewards})
+    return Dataset.from_list(rows)
