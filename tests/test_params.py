@@ -2,12 +2,19 @@
 
 import re
 import time
+from collections.abc import Iterator
+from copy import deepcopy
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
+from stages import params
 from stages.common.cli import UserError
 from stages.params import load
 from tests.helpers.data import GONE, ROOT, python, write_params
+from tools import preset
 
 LORA = "finetune.lora"
 WRONG = [
@@ -27,7 +34,19 @@ WRONG = [
     ({"fetch.dataset.files": None}, "fetch.dataset.files", "dictionary"),
     ({"score": None}, "score", "dictionary"),
     ({"fetch.model": "wheel"}, "fetch.model", "dictionary"),
-    ({"clean.urls": "perhaps"}, "clean.urls", "boolean"),
+    ({"clean.urls": "yes"}, "clean.urls", "boolean"),
+    ({"clean.urls": "true"}, "clean.urls", "boolean"),
+    ({"clean.urls": 1}, "clean.urls", "boolean"),
+    ({"clean.urls": 0.0}, "clean.urls", "boolean"),
+    ({"clean.urls": None}, "clean.urls", "boolean"),
+    ({"finetune.seed": True}, "finetune.seed", "integer"),
+    ({"finetune.seed": 42.0}, "finetune.seed", "integer"),
+    ({"finetune.seed": "42.0"}, "finetune.seed", "integer"),
+    ({"finetune.learning_rate": True}, "finetune.learning_rate", "number"),
+    ({"finetune.learning_rate": "2e-5 "}, "finetune.learning_rate", "number"),
+    ({"card.base": 5}, "card.base", "string"),
+    ({"card.base": True}, "card.base", "string"),
+    ({f"{LORA}.target_modules": [1]}, f"{LORA}.target_modules", "string"),
     (
         {"finetune.per_device_train_batch_size": "two"},
         "finetune.per_device_train_batch_size",
@@ -151,6 +170,114 @@ def test_params_cannot_be_changed_by_a_stage(tmp_path):
     write_params(tmp_path)
     with pytest.raises(ValueError, match="frozen"):
         load(tmp_path / "params.yaml").clean.urls = False
+
+
+# What it cannot do: change a value. So no stage of dvc.yaml depends on params.py.
+
+RAW = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+
+
+def leaves(section: dict, path: tuple = ()) -> Iterator[tuple]:
+    for key, value in section.items():
+        yield from leaves(value, (*path, key)) if isinstance(value, dict) else [(*path, key)]
+
+
+def same(found: object, written: object) -> bool:
+    """Whether a value is the one in the file; a number may stand there as text."""
+    if isinstance(found, dict):
+        keys = isinstance(written, dict) and list(found) == list(written)
+        return keys and all(same(found[key], written[key]) for key in found)
+    if type(found) in (int, float):
+        return type(written) in (int, float, str) and found == float(written)
+    return type(found) is type(written) and found == written
+
+
+def ordered(raw: dict, like: dict) -> dict:
+    """`raw` with its keys in the order of `like`, which is that of the classes."""
+    return {
+        key: ordered(raw[key], like[key]) if isinstance(like[key], dict) else raw[key]
+        for key in like
+    }
+
+
+def assert_unchanged(raw: dict) -> None:
+    found = params.Params.model_validate(deepcopy(raw)).model_dump()
+    assert same(found, ordered(raw, found))
+
+
+def test_shipped_params_come_out_as_they_are_written():
+    assert_unchanged(RAW)
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in (ROOT / "presets").glob("*.yaml")))
+def test_presets_come_out_as_they_are_written(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert_unchanged(
+        yaml.safe_load(preset.apply(name, (ROOT / "params.yaml").read_text(encoding="utf-8")))
+    )
+
+
+ANYTHING = st.one_of(
+    st.booleans(),
+    st.integers(-2, 200),
+    st.floats(-2, 2),
+    st.none(),
+    st.text(max_size=8),
+    st.sampled_from(["yes", "true", "1", "1e-3", "0.5", "0x1", "1_000", "", " 1", "null", "٣"]),
+    st.lists(st.text(max_size=3) | st.integers(), max_size=2),
+    st.dates(),
+)
+
+
+@given(st.dictionaries(st.sampled_from(list(leaves(RAW))), ANYTHING, min_size=1, max_size=3))
+def test_any_edit_is_refused_or_comes_out_as_it_is_written(edits):
+    raw = deepcopy(RAW)
+    for (*parents, leaf), value in edits.items():
+        section = raw
+        for parent in parents:
+            section = section[parent]
+        section[leaf] = value
+    try:
+        params.Params.model_validate(deepcopy(raw))
+    except ValueError:
+        return
+    assert_unchanged(raw)
+
+
+def sections(kind: type = params.Section) -> Iterator[type]:
+    for section in kind.__subclasses__():
+        yield section
+        yield from sections(section)
+
+
+def test_no_key_has_a_default():
+    fields = {(s.__name__, k): field for s in sections() for k, field in s.model_fields.items()}
+    assert len(fields) > 80
+    assert not [key for key, field in fields.items() if not field.is_required()]
+    assert all(section.model_config["strict"] for section in sections())
+
+
+# Names of before
+
+
+@pytest.mark.parametrize("old", params.RENAMED)
+def test_an_old_name_is_refused_with_the_new_one(tmp_path, old):
+    write_params(tmp_path, {old: 1})
+    new = params.RENAMED[old]
+    assert sentence(tmp_path) == f"params.yaml: {old} is now called {new}"
+    assert new.split(".")[0] in RAW and old.split(".")[-1] not in RAW[old.split(".")[0]]
+    assert new in {".".join(leaf[:n]) for leaf in leaves(RAW) for n in range(1, len(leaf) + 1)}
+
+
+@pytest.mark.parametrize("old", params.GONE)
+def test_a_key_that_is_gone_is_refused_with_a_way_out(tmp_path, old):
+    write_params(tmp_path, {old: 1, "clean.urls": "perhaps"})
+    assert sentence(tmp_path) == f"params.yaml: {old} is gone: {params.GONE[old]}"
+
+
+def test_an_old_name_is_told_before_what_is_missing(tmp_path):
+    write_params(tmp_path, {"finetune.optim": GONE, "finetune.optimizer": "adamw_torch"})
+    assert sentence(tmp_path).endswith("finetune.optimizer is now called finetune.optim")
 
 
 @pytest.mark.parametrize("stage", ["clean", "finetune"])

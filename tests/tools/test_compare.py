@@ -10,7 +10,7 @@ from stages.common.cli import UserError
 from stages.scoring.bleu import STATISTICS
 from tests.helpers.project import Project
 from tools.compare.__main__ import comment
-from tools.compare.changes import md5
+from tools.compare.content import md5
 from tools.compare.revision import commit, working_tree
 
 SCORES = {"tuned": {"bleu": 20.0}, "bleu_signature": "nrefs:1"}

@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 
 from tests.tools.test_compare import against_main, repository, save, write_lock, write_metrics
 from tools.compare.__main__ import comment
-from tools.compare.changes import md5
+from tools.compare.content import md5
 from tools.compare.markdown import code, row_line
 from tools.compare.revision import commit, working_tree
 from tools.compare.summaries import PATH

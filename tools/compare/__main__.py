@@ -175,6 +175,9 @@ def stages_section(base: Revision, head: Revision, notes: list[str]) -> list[str
     if not changed:
         return []
     made_by = changes.producers(old) | changes.producers(new)
+    for name, stage in changed.items():
+        deps = stage.get("deps", ())
+        stage["files"] = {dep: changes.dep_files(base, head, dep, name) for dep in deps}
     rows = [[code(name), reason(stage, made_by)] for name, stage in changed.items()]
     return ["### Stages", "", "| stage | why |", "|---|---|", *map(row_line, rows)]
 
@@ -186,7 +189,12 @@ def reason(stage: dict, made_by: dict[str, str]) -> str:
         said.append("params " + ", ".join(map(code, stage["params"])))
     for dep in stage.get("deps", ()):
         owners = [name for out, name in made_by.items() if f"{dep}/".startswith(f"{out}/")]
-        said.append(f"dep {code(dep)}" + (f" of {code(owners[0])}" if owners else ""))
+        files = ", ".join(map(code, stage["files"][dep]))
+        said.append(
+            f"dep {code(dep)}"
+            + (f" ({files})" if files else "")
+            + (f" of {code(owners[0])}" if owners else "")
+        )
     if not said:
         return "nothing it reads: another machine, or a run that cannot be repeated exactly"
     if "outs" in stage and not stage["outs"]:

@@ -1,12 +1,12 @@
 """What differs between two revisions: metrics, params, and stages with the reason why."""
 
-import hashlib
 import json
 from collections.abc import Callable
 
 from ruamel.yaml import YAML, YAMLError
 
 from stages.common.cli import UserError
+from tools.compare.content import changed_files, dep_hash
 from tools.compare.markdown import ABSENT
 from tools.compare.revision import Revision
 
@@ -111,19 +111,27 @@ def producers(locked: dict[str, dict]) -> dict[str, str]:
 def stale(revision: Revision) -> list[str]:
     """Stages whose params, or files in Git, are no longer those of their run in dvc.lock."""
     now = params(revision)
-    found = []
-    for name, stage in stages(revision).items():
-        used = stage_params(stage)
-        files = {d["path"]: d["md5"] for d in stage.get("deps") or [] if d.get("hash") == "md5"}
-        contents = {path: revision.read(path) for path in files}
-        if any(repr(now.get(key, ABSENT)) != repr(then) for key, then in used.items()) or any(
-            content is not None and md5(content) != files[path]
-            for path, content in contents.items()
-        ):
-            found.append(name)
-    return found
+    return [
+        name
+        for name, stage in stages(revision).items()
+        if params_differ(stage, now) or code_differs(stage, revision)
+    ]
 
 
-def md5(content: bytes) -> str:
-    """The hash that DVC knows a file by."""
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+def params_differ(stage: dict, now: dict[str, object]) -> bool:
+    """Whether a key of the stage's sections is another, new or gone; 1 and 1.0 are one to DVC."""
+    used = [key for file in (stage.get("params") or {}).values() for key in file]
+    read = {k: v for k, v in now.items() if any(f"{k}.".startswith(f"{key}.") for key in used)}
+    return read != stage_params(stage)
+
+
+def code_differs(stage: dict, revision: Revision) -> bool:
+    deps = [dep for dep in stage.get("deps") or [] if dep.get("hash") == "md5"]
+    return any(dep_hash(revision, dep) not in (None, dep["md5"]) for dep in deps)
+
+
+def dep_files(before: Revision, after: Revision, path: str, name: str) -> list[str]:
+    """Files that differ in the folder `path`, a dep of the stage `name` in both revisions."""
+    sides = [stages(revision)[name].get("deps") or [] for revision in (before, after)]
+    found = [dep for deps in sides for dep in deps if dep["path"] == path and "md5" in dep]
+    return changed_files(before, after, *found) if len(found) == 2 else []

@@ -7,7 +7,7 @@ from pathlib import Path
 from stages.common.cli import UserError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # two looks at a working tree are never one
 class Revision:
     """Files of one commit, or of the working tree where `commit` is None."""
 

@@ -6,7 +6,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from tools.compare.changes import md5
+from tools.compare.content import md5
 
 PATH = "data/summaries/tuned.jsonl"
 
