@@ -30,6 +30,7 @@ def fetch_dataset(dataset: Dataset) -> None:
     import pyarrow as pa
 
     from stages.sources import hub, tables, tweetsumm
+    from stages.sources.split_files import split_files
 
     source, folder, read = dataset.source, Path(dataset.path), tables.read_tables
     match source:
@@ -38,7 +39,7 @@ def fetch_dataset(dataset: Dataset) -> None:
         case "bundled":
             paths, read = tables.shard_files(folder), tables.read_shards
         case "hub" | "dialogstudio":
-            pick = partial(hub.split_files, config=dataset.hub.config)
+            pick = partial(split_files, config=dataset.hub.config)
             folder, names = hub.download("dataset", dataset.hub, lambda n: chain(*pick(n).values()))
             paths = {split: [folder / n for n in part] for split, part in pick(names).items()}
             read = tables.read_shards if source == "dialogstudio" else read
