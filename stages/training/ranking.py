@@ -14,6 +14,7 @@ from peft import PeftModel
 
 from stages.common.atomic_io import disk_errors
 from stages.common.resuming import is_complete, seal
+from stages.common.words import choose_words
 from stages.model.batches import run_batches
 from stages.model.hardware import Hardware
 from stages.model.loading import load_base, load_tuned
@@ -194,10 +195,11 @@ def graded(
     def text(ids: list[int]) -> str:
         return " ".join(tokenizer.decode(ids, skip_special_tokens=True).split())
 
+    wanted = [[text(ids) for ids in summaries] for _, summaries in parts]
+    words, _ = choose_words("auto", [reference for texts in wanted for reference in texts])
     rows = []
-    for (prompt, summaries), candidates in zip(parts, drawn, strict=True):
-        wanted = [text(ids) for ids in summaries]
-        grades = [grade(text(ids), wanted) for ids in candidates]
+    for (prompt, summaries), texts, candidates in zip(parts, wanted, drawn, strict=True):
+        grades = [grade(text(ids), texts, words) for ids in candidates]
         row = build_row(prompt, summaries + candidates)
         size = {"length": len(row["input_ids"]), "references": len(summaries)}
         rows.append({**row, **size, "grades": grades})
