@@ -8,12 +8,19 @@ from collections import Counter
 import pyarrow as pa
 
 from stages.cleaning.redaction import redact
-from stages.cleaning.rules import EMOJI_GLUE, ENTITY, HANDLE, SIGNATURE, SPECIAL, URL
 from stages.params import Params
+
+# The rules of `stages.cleaning.rules` as English needs them, in what Python's `re` understands.
+ENTITY = r"&#?\w+;"
+URL = r"(?i)(?:https?://|www\.)\S+|<(?:link|url)>"
+HANDLE = r"(^|[^\w@])@\w+"
+SIGNATURE = r"\^\s?\w{1,12}|\s[-–—~*/]\s?(?:[A-Z]{1,3}|[A-Z][a-z]{1,11})\s*$"
+SPECIAL = r"[^\w\s.,!?'%$£€:;/()+-]|_"
+EMOJI_GLUE = "[\u00ad\u200d\u20e3\ufe0e\ufe0f]"
 
 
 def map_rows(table: pa.Table, params: Params):
-    """`id`, `prompt` and `references` of each raw row in DialogStudio's layout."""
+    """`id`, `conversation`, `prompt` and `references` of each raw row in DialogStudio's layout."""
     from datasets import Dataset, disable_progress_bars
 
     disable_progress_bars()
@@ -30,8 +37,9 @@ def map_rows(table: pa.Table, params: Params):
         summaries = json.loads(row["original dialog info"])["summaries"]["abstractive_summaries"]
         references = [" ".join(html.unescape(" ".join(texts)).split()) for texts in summaries]
         references = [redact(text, Counter()) for text in dict.fromkeys(references)]
-        prompt = head + "\n".join(lines) + tail
-        return {"id": row["original dialog id"], "prompt": prompt, "references": references}
+        talk = "\n".join(lines)
+        texts = {"conversation": talk, "prompt": head + talk + tail}
+        return {"id": row["original dialog id"], **texts, "references": references}
 
     return rows.map(to_prompt, remove_columns=rows.column_names, keep_in_memory=True)
 

@@ -44,6 +44,7 @@ Positive = Annotated[Float, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
 # Keys that params.yaml once had, with those that took their place.
 RENAMED = {
+    "clean.html_entities": "clean.html",
     "finetune.precision": "model.precision",
     "finetune.quantization": "model.quantization",
     "finetune.epochs": "finetune.num_train_epochs",
@@ -177,7 +178,7 @@ Roles = dict[Text | bool | int, Literal["customer", "agent"]]
 class Clean(Section):
     columns: AutoColumns
     roles: Roles | None
-    html_entities: bool
+    html: bool
     urls: bool
     redact: bool
     handles: bool
@@ -279,6 +280,7 @@ class Generate(Section):
 
 
 class Score(Section):
+    tokenizer: Literal["auto", "13a", "zh", "ja-mecab", "ko-mecab", "char", "flores200", "intl"]
     bootstrap_samples: Annotated[Int, Field(ge=100)]
     seed: Whole
     constant: Text

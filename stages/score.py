@@ -7,10 +7,16 @@ corpus BLEU can be recomputed and two commits compared without a cache.
 
 import csv
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stages.common.atomic_io import atomic_write, need, read_jsonl, write_json
 from stages.common.cli import UserError, run
 from stages.params import Score, load
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from stages.common.words import Words
 
 CLEAN = Path("data/clean/test.parquet")
 SUMMARIES = Path("data/summaries")
@@ -23,33 +29,43 @@ def main() -> None:
     params = load().score
     need(CLEAN, "run clean first")
 
-    import numpy as np
     import polars as pl
 
+    from stages.common.languages import length_unit
+    from stages.common.words import choose_words
     from stages.scoring.bleu import statistics
 
     rows = pl.read_parquet(CLEAN)
-    ids, references = rows["id"].to_list(), rows["references"].to_list()
+    ids = rows["id"].to_list()
+    references = [[one_line(text) for text in texts] for texts in rows["references"]]
     turns = [[turn["text"] for turn in dialogue] for dialogue in rows["turns"]]
+    words, reason = choose_words(params.tokenizer, [text for texts in references for text in texts])
+    print(f"score: {reason}")
     systems = {
         "tuned": read_summaries("tuned", ids),
         "base": read_summaries("base", ids),
         "first_two_turns": [" ".join(dialogue[:2]) for dialogue in turns],
         "constant": [params.constant] * len(ids),
     }
-    counts = {name: statistics(texts, references) for name, texts in systems.items()}
+    counts = {name: statistics(texts, references, words) for name, texts in systems.items()}
     scores = {
-        name: measure(texts, references, counts[name], params) for name, texts in systems.items()
+        name: measure(texts, references, counts[name], words, params)
+        for name, texts in systems.items()
     }
     signature = {name: score.pop("signature") for name, score in scores.items()}["tuned"]
-    write_json(
-        METRICS / "score.json", {"dialogues": len(ids), **scores, "bleu_signature": signature}
-    )
+    figures = {"dialogues": len(ids), **scores, "bleu_signature": signature}
+    write_json(METRICS / "score.json", figures | {"rouge_words": words.of_rouge})
     write_dialogues(ids, counts)
-    words = np.array([sum(len(text.split()) for text in dialogue) for dialogue in turns])
-    write_by_length(words, counts)
-    write_lengths(references, systems)
+    conversations = pl.Series([" ".join(dialogue) for dialogue in turns], dtype=pl.String)
+    write_by_length(conversations, counts)
+    unit = length_unit(pl.Series([text for texts in references for text in texts]))
+    write_lengths(references, systems, unit)
     print_table(scores)
+
+
+def one_line(text: str) -> str:
+    """What is scored: lines are joined, and sacrebleu's own rules for them stay out of it."""
+    return " ".join(text.split())
 
 
 def read_summaries(name: str, ids: list[str]) -> list[str]:
@@ -57,23 +73,24 @@ def read_summaries(name: str, ids: list[str]) -> list[str]:
     rows = read_jsonl(path)
     if [row["id"] for row in rows] != ids:
         raise UserError(f"{path} is not of the dialogues in {CLEAN}: run generate@{name} again")
-    return [row["summary"] for row in rows]
+    return [one_line(row["summary"]) for row in rows]
 
 
-def measure(texts: list[str], references: list[list[str]], counts, params: Score) -> dict:
+def measure(
+    texts: list[str], references: list[list[str]], counts, words: "Words", params: Score
+) -> dict:
     """All figures of one system; BLEU, chrF and ROUGE from 0 to 100."""
-    from rouge_score.rouge_scorer import RougeScorer
     from sacrebleu.metrics import CHRF
 
     from stages.scoring.bleu import bootstrap
-    from stages.scoring.metric import CorpusBleu
+    from stages.scoring.metric import corpus_score
 
     first = [refs[:1] for refs in references]
-    bleu = CorpusBleu().compute(predictions=texts, references=references)
+    bleu = corpus_score(texts, references, words)
     low, high = bootstrap(counts, params.bootstrap_samples, params.seed)
     width = max(map(len, references))
     streams = [[r[k] if k < len(r) else None for r in references] for k in range(width)]
-    rouge = RougeScorer(list(ROUGE), use_stemmer=True)
+    rouge = words.rouge()
     pairs = [rouge.score(refs[0], text) for refs, text in zip(references, texts, strict=True)]
     mean = {k: 100 * sum(pair[k].fmeasure for pair in pairs) / len(pairs) for k in ROUGE}
     lengths = counts.sum(axis=0)
@@ -81,7 +98,7 @@ def measure(texts: list[str], references: list[list[str]], counts, params: Score
         "bleu": bleu["bleu"],
         "bleu_low": low,
         "bleu_high": high,
-        "bleu_first_reference": CorpusBleu().compute(predictions=texts, references=first)["bleu"],
+        "bleu_first_reference": corpus_score(texts, first, words)["bleu"],
         "chrf": CHRF().corpus_score(texts, streams).score,
         **{name: mean[k] for k, name in ROUGE.items()},
         "length_ratio": float(lengths[0] / lengths[1]),
@@ -105,31 +122,37 @@ def write_dialogues(ids: list[str], counts: dict) -> None:
     write_table(METRICS / "dialogues.csv", ["id", "system", *STATISTICS], rows)
 
 
-def write_by_length(words, counts: dict, buckets: int = 4) -> None:
-    """BLEU by length of the conversation, in quarters of the dialogues; x is the mean in words."""
+def write_by_length(conversations: "pl.Series", counts: dict, buckets: int = 4) -> None:
+    """BLEU by length of the conversation, in quarters of the dialogues; x is the mean length."""
     import numpy as np
 
+    from stages.common.languages import length_unit, lengths
     from stages.scoring.bleu import corpus_bleu
 
-    parts = np.array_split(np.argsort(words, kind="stable"), min(buckets, len(words)))
+    unit = length_unit(conversations)
+    sizes = lengths(conversations, unit).to_numpy()
+    parts = np.array_split(np.argsort(sizes, kind="stable"), min(buckets, len(sizes)))
     rows = [
         [
-            round(float(words[part].mean())),
+            unit,
+            round(float(sizes[part].mean())),
             *(f"{corpus_bleu(t[part]):.2f}" for t in counts.values()),
         ]
         for part in parts
     ]
-    write_table(PLOTS / "bleu_by_length.csv", ["words", *counts], rows)
+    write_table(PLOTS / "bleu_by_length.csv", ["unit", "length", *counts], rows)
 
 
-def write_lengths(references: list[list[str]], systems: dict) -> None:
-    """Words of each summary beside the mean of its dialogue's references."""
-    rows = []
-    for i, refs in enumerate(references):
-        wanted = sum(len(ref.split()) for ref in refs) / len(refs)
-        made = [len(systems[name][i].split()) for name in ("tuned", "base")]
-        rows.append([f"{wanted:.1f}", *made])
-    write_table(PLOTS / "summary_length.csv", ["reference", "tuned", "base"], rows)
+def write_lengths(references: list[list[str]], systems: dict, unit: str) -> None:
+    """Length of each summary beside the mean of its dialogue's references, in `unit`."""
+    import polars as pl
+
+    from stages.common.languages import lengths
+
+    made = [lengths(pl.Series(systems[name]), unit).to_list() for name in ("tuned", "base")]
+    wanted = [lengths(pl.Series(refs), unit).mean() for refs in references]
+    rows = [[unit, f"{mean:.1f}", *sizes] for mean, *sizes in zip(wanted, *made, strict=True)]
+    write_table(PLOTS / "summary_length.csv", ["unit", "reference", "tuned", "base"], rows)
 
 
 def print_table(scores: dict) -> None:

@@ -1,7 +1,7 @@
 """Dialogues that say nearly what one in another split says: MinHash finds them, Jaccard decides.
 
-Similarity is that of the sets of three-word shingles, whatever the case and punctuation. Signatures
-in bands (Broder, 1997; Leskovec et al., Mining of Massive Datasets, 3.4) sieve out the few dialogues
+Similarity is that of the sets of shingles, whatever the case and punctuation: three words each, or
+five characters where most of a dialogue is in a script without spaces between words. Signatures in bands (Broder, 1997; Leskovec et al., Mining of Massive Datasets, 3.4) sieve out the few dialogues
 that may be near one of the index, and the exact similarity is computed for these alone. Memory grows
 with the index, which holds the splits that results are measured on, and not with what is asked.
 """
@@ -11,6 +11,8 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 from rensa import RMinHash, RMinHashLSH
+
+from stages.common.languages import LETTERS, UNSPACED
 
 PERMUTATIONS = 64
 RECALL = 0.999  # of the sieve, at the threshold itself
@@ -77,15 +79,45 @@ def shingle(turns: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """Hashes of the shingles of all dialogues, and where each one's begin (dialogues + 1)."""
     texts = turns.list.eval(pl.element().struct.field("text")).list.join(" ")
     plain = texts.str.to_lowercase().str.replace_all(r"[^\w\s]+", "").str.strip_chars()
-    words = (plain + f" {END} {END}").str.split(" ")
-    hashes = np.append(words.explode().hash().to_numpy(), np.zeros(2, np.uint64))
-    mixed = hashes[:-2] * np.uint64(0x9E3779B97F4A7C15) + hashes[1:-1]
-    mixed = mixed * np.uint64(0xC2B2AE3D27D4EB4F) + hashes[2:]
+    padded, wide = plain + f" {END} {END}", unspaced(plain)
+    if len(wide):
+        padded = padded.scatter(wide, apart(plain.gather(wide)) + f" {END}" * 4)
+    words = padded.str.split(" ")
+    hashes = np.append(words.explode().hash().to_numpy(), np.zeros(4, np.uint64))
+    mixed = hashes[:-4] * np.uint64(0x9E3779B97F4A7C15) + hashes[1:-3]
+    mixed = mixed * np.uint64(0xC2B2AE3D27D4EB4F) + hashes[2:-2]
     lengths = words.list.len().to_numpy().astype(np.int64)
     ends = np.cumsum(lengths)
     kept = np.ones(len(mixed), dtype=bool)
     kept[ends - 1] = kept[ends - 2] = False
-    return mixed[kept], np.concatenate([[0], np.cumsum(lengths - 2)])
+    counts = lengths - 2
+    if len(wide):
+        rows = wide.to_numpy()
+        longer = mixed * np.uint64(0x165667B19E3779F9) + hashes[3:-1]
+        longer = longer * np.uint64(0x27D4EB2F165667C5) + hashes[4:]
+        of_wide = np.repeat(np.isin(np.arange(len(lengths)), rows), lengths)
+        mixed = np.where(of_wide, longer, mixed)
+        kept[ends[rows] - 3] = kept[ends[rows] - 4] = False
+        counts[rows] -= 2
+    return mixed[kept], np.concatenate([[0], np.cumsum(counts)])
+
+
+def unspaced(texts: pl.Series) -> pl.Series:
+    """Numbers of the texts of which most letters are in scripts without spaces between words."""
+    # Such letters take three bytes.
+    at = (texts.str.len_bytes() > 1.5 * texts.str.len_chars()).arg_true()
+    some = texts.gather(at)
+    letters, wide = (some.str.count_matches(LETTERS[name]) for name in ("all", "unspaced"))
+    return at.filter(2 * wide > letters)
+
+
+def apart(texts: pl.Series) -> pl.Series:
+    """Texts with spaces around every character of such a script."""
+    return (
+        texts.str.replace_all(f"([{UNSPACED}])", " $1 ")
+        .str.replace_all(r"\s+", " ")
+        .str.strip_chars()
+    )
 
 
 def sign(flat: np.ndarray, offsets: np.ndarray):

@@ -1,26 +1,41 @@
 """The cleaning of conversation text: one code for training and for inference.
 
 Every rule is a vectorised polars expression with a switch of the same name in `params.yaml`.
-The regular expressions are RE2-like (no look-around) and mean the same to Python's `re`.
+The regular expressions are RE2-like (no look-around).
 """
 
-import html
 from collections import Counter
 
 import polars as pl
 
+from stages.cleaning.markup import CODED, plain_text
 from stages.cleaning.redaction import redact_column
+from stages.common.languages import UNSPACED
 from stages.params import Clean
 
-URL = r"(?i)(?:https?://|www\.)\S+|<(?:link|url)>"
+# Where words have no spaces between them, the next one may follow a link or a name at once.
+URL = rf"(?i)(?:https?://|www\.)[^\s{UNSPACED}\x{{3000}}-\x{{303F}}\x{{FF00}}-\x{{FFEF}}]+|<(?:link|url)>"
 # The character before is kept: without it, the domain of an e-mail address would go as a handle.
-HANDLE = r"(^|[^\w@])@\w+"
+HANDLE = rf"(^|[^\w@]|[{UNSPACED}])@(?:[\w--[{UNSPACED}]]+|\w{{1,20}}[\s:：])"
 # ^JS anywhere, for tweets are joined; -Dee, /MB or ~Sam only where a turn ends.
-SIGNATURE = r"\^\s?\w{1,12}|\s[-–—~*/]\s?(?:[A-Z]{1,3}|[A-Z][a-z]{1,11})\s*$"
-SPECIAL = r"[^\w\s.,!?'%$£€:;/()+-]|_"
+SIGNATURE = (
+    rf"\^\s?(?:[\w--[{UNSPACED}]]{{1,12}}|[{UNSPACED}]{{1,3}})"
+    r"|\s[-–—~*/]\s?(?:[A-Z]{1,3}|[A-Z][a-z]{1,11})\s*$"
+)
+SPECIAL = r"[^\w\s\p{Sc}.,!?'%:;/()+-]|_"
+# Texts in another script than Latin, or with quotes and marks that English has not, keep their
+# punctuation. One letter alone may be part of a face, as in ¯\_(ツ)_/¯.
+OTHER = r"[^\p{Latin}\p{Common}\p{Inherited}]{2}|[¿¡«»„‚‹›]"
+SPECIAL_IN_OTHERS = r'[^\w\s\p{P}\p{Sc}№°+～]|["#&*@\[\\\]_{}＂＃＆＊＠［＼］＿｛｝]'
 # Joiners and variation selectors hold emoji together; alone they are invisible, yet `\w`.
-EMOJI_GLUE = "[\u200d\u20e3\ufe0e\ufe0f]"
-ENTITY = r"&#?\w+;"
+EMOJI_GLUE = "[\u00ad\u200d\u20e3\ufe0e\ufe0f]"
+# A joiner after a letter or mark of Indic or Arabic script is part of its word; marks of direction
+# and of where a line may break are no white space.
+GLUE_IN_OTHERS = "[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\u20e3\ufe0e\ufe0f\ufeff]"
+STRAY_JOINER = "(^|[^\\p{L}\\p{M}])\u200d+|\u200d+($|[^\\p{L}\\p{M}])"
+
+
+GAP = r"[^\S ]"  # white space but a space
 
 
 def clean_turns(
@@ -33,11 +48,8 @@ def clean_turns(
     kind.
     """
     text = pl.col("text")
-    if switches.html_entities:
-        # Few turns hold an entity, so these alone pay for a call into Python.
-        coded = pl.when(text.str.contains(ENTITY)).then(text)
-        decoded = coded.map_elements(html.unescape, return_dtype=pl.String)
-        turns = turns.with_columns(text=pl.coalesce(decoded, text))
+    if switches.html:
+        turns = turns.with_columns(text=without_html(turns["text"]))
     if switches.urls:
         text = text.str.replace_all(URL, " ")
     if switches.redact:
@@ -51,21 +63,59 @@ def clean_turns(
         text = pl.when(pl.col("speaker") == "agent").then(signed).otherwise(text)
     if switches.handles:
         text = text.str.replace_all(HANDLE, "$1 ")
-    gap = r"[^\S ]"  # white space but a space
     if switches.special_characters:
-        # Typed and typographic quotes are one character to a reader, and should be to a tokenizer.
-        text = text.str.replace_all("[’‘]", "'").str.replace_all(EMOJI_GLUE, "")
-        gap = rf"{gap}|{SPECIAL}"
-    # What goes and the white space around it in one pass; a single space, the usual case, is no match.
-    text = text.str.replace_all(rf"(?: |{gap}){{2,}}|{gap}", " ").str.strip_chars()
+        column = without_special(turns.select(text=text)["text"])
+        turns, text = turns.with_columns(text=column), pl.col("text")
+    else:
+        text = spaced(text, GAP)
+    text = text.str.strip_chars()
     if switches.lowercase:
         text = text.str.to_lowercase()
     return turns.with_columns(text=text).filter(pl.col("text") != "")
 
 
+def rows_with(texts: pl.Series, sieve: pl.Series, pattern: str) -> pl.Series:
+    """Numbers of the texts that match `pattern`, of those that a quicker test let through."""
+    at = sieve.arg_true()
+    return at.filter(texts.gather(at).str.contains(pattern))
+
+
+def without_html(texts: pl.Series) -> pl.Series:
+    """Texts without tags and entities: few hold any, and these alone pay for a call into Python."""
+    coded = rows_with(texts, texts.str.contains("&#?\\w+;|<[/!A-Za-z]"), CODED)
+    return texts.scatter(coded, [plain_text(text) for text in texts.gather(coded)])
+
+
+def without_special(texts: pl.Series) -> pl.Series:
+    """Texts without emoji, hashes and the like, and with single spaces between words."""
+    # Typed and typographic quotes are one character to a reader, and should be to a tokenizer.
+    texts = texts.str.replace_all("[’‘]", "'")
+    others = rows_with(texts, texts.str.len_bytes() != texts.str.len_chars(), OTHER)
+    cleaned = spaced(texts.str.replace_all(EMOJI_GLUE, ""), f"{GAP}|{SPECIAL}")
+    if not len(others):
+        return cleaned
+    some = texts.gather(others).str.replace_all(GLUE_IN_OTHERS, "")
+    some = some.str.replace_all(STRAY_JOINER, "$1$2")
+    return cleaned.scatter(others, spaced(some, f"{GAP}|{SPECIAL_IN_OTHERS}"))
+
+
+def spaced(text, gap: str):
+    """`text`, an expression or a series, with one space for what matches `gap` and what is around.
+
+    In one pass, for which a single space, the usual case, is no match.
+    """
+    return text.str.replace_all(rf"(?: |{gap}){{2,}}|{gap}", " ")
+
+
 def clean_reference(text: str) -> str:
-    """A reference keeps its words, case and punctuation; entities and white space are mended."""
-    return " ".join(html.unescape(text).split())
+    """A reference keeps its words, case, punctuation and lines; tags, entities and white space are
+    mended, empty lines go."""
+    if "<" in text or "&" in text:
+        text = plain_text(text)
+    lines = text.splitlines()
+    if len(lines) < 2:
+        return " ".join(text.split())
+    return "\n".join(" ".join(line.split()) for line in lines if line.strip())
 
 
 def redact_references(references: pl.Series, redacted: Counter) -> pl.Series:

@@ -1,13 +1,15 @@
 """Corpus BLEU: the metric, the statistics it is made of, and its confidence interval.
 
-BLEU is Papineni et al. (2002) as sacrebleu computes it (Post, 2018): cased, 13a tokenisation,
-exponential smoothing, against all references of a dialogue at once. A dialogue's contribution is
-ten counts, `STATISTICS`; summed over dialogues they give corpus BLEU exactly, so a resample or a
-subset is scored without the texts.
+BLEU is Papineni et al. (2002) as sacrebleu computes it (Post, 2018): cased, exponential smoothing,
+against all references of a dialogue at once. A dialogue's contribution is ten counts, `STATISTICS`;
+summed over dialogues they give corpus BLEU exactly, so a resample or a subset is scored without the
+texts. A corpus in which no text has four tokens scores 0, whatever it says, as sacrebleu defines it.
 """
 
 import numpy as np
 from sacrebleu.metrics import BLEU
+
+from stages.common.words import ENGLISH, Words
 
 STATISTICS = (
     ["hypothesis_length", "reference_length"]
@@ -16,9 +18,11 @@ STATISTICS = (
 )
 
 
-def statistics(hypotheses: list[str], references: list[list[str]]) -> np.ndarray:
+def statistics(
+    hypotheses: list[str], references: list[list[str]], words: Words = ENGLISH
+) -> np.ndarray:
     """Counts of shape (dialogues, 10), in the order of `STATISTICS`; lengths are in tokens."""
-    bleu = BLEU()
+    bleu = words.bleu()
     pairs = zip(hypotheses, references, strict=True)
     # One sentence's corpus statistics are exactly what it adds to a corpus's.
     scores = (bleu.corpus_score([hyp], [[ref] for ref in refs]) for hyp, refs in pairs)

@@ -5,6 +5,7 @@ import functools
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 
+from stages.common.words import ENGLISH, Words
 from stages.model.decoding import generate_shared
 
 TEMPERATURE = 0.8  # below 1 draws are likelier ones, nearer to what beams will choose from
@@ -53,20 +54,18 @@ def cut(ids: list[int], eos: int) -> list[int]:
     return ids[: ids.index(eos) + 1] if eos in ids else ids
 
 
-def grade(text: str, references: list[str]) -> float:
-    """How near a summary comes to all its references, from 0 to 1.
+def grade(text: str, references: list[str], words: Words = ENGLISH) -> float:
+    """How near a summary comes to all its references, from 0 to 1, by the words that score counts.
 
-    Half is ROUGE-1, 2 and L (F1, stemmed) on average over the references, half BLEU against all.
+    Half is ROUGE-1, 2 and L (F1) on average over the references, half BLEU against all.
     """
-    from sacrebleu import sentence_bleu
-
-    pairs = [scorer().score(reference, text) for reference in references]
-    rouge = [score.fmeasure for pair in pairs for score in pair.values()]
-    return sum(rouge) / len(rouge) / 2 + sentence_bleu(text, references).score / 200
+    bleu, rouge = scorers(words)
+    pairs = [rouge.score(reference, text) for reference in references]
+    figures = [score.fmeasure for pair in pairs for score in pair.values()]
+    found = bleu.sentence_score(text, references).score
+    return sum(figures) / len(figures) / 2 + found / 200
 
 
 @functools.cache
-def scorer():
-    from rouge_score.rouge_scorer import RougeScorer
-
-    return RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)
+def scorers(words: Words):
+    return words.bleu(effective_order=True), words.rouge()

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from datasets import Dataset
 
+from stages.common.words import choose_words
 from stages.model.batches import run_batches
 from stages.model.hardware import Hardware
 from stages.model.loading import load_base, load_tuned
@@ -58,10 +59,11 @@ def sample_ranking_dataset(
     def text(ids: list[int]) -> str:
         return " ".join(tokenizer.decode(ids, skip_special_tokens=True).split())
 
+    targets = [[text(ids) for ids in summaries] for _, summaries in parts]
+    words, _ = choose_words("auto", [target for texts in targets for target in texts])
     rows = []
-    for (prompt, summaries), candidates in zip(parts, sampled, strict=True):
-        targets = [text(ids) for ids in summaries]
-        rewards = [grade(text(ids), targets) for ids in candidates]
+    for (prompt, summaries), texts, candidates in zip(parts, targets, sampled, strict=True):
+        rewards = [grade(text(ids), texts, words) for ids in candidates]
         row = build_row(prompt, summaries + candidates)
         size = {"length": len(row["input_ids"]), "references": len(summaries)}
         rows.append({**row, **size, "rewards": rewards})
