@@ -4,10 +4,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.helpers.hub import FILES, MODEL
 from tests.helpers.hub_server import Hub, Repository
 from tests.helpers.project import Project, make_project, make_tiny_llama, prepare
+
+# Enough for kinds to meet kinds, in seconds; no deadline, for the machine may be busy.
+settings.register_profile("suite", max_examples=60, deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
