@@ -41,17 +41,15 @@ def main() -> None:
     train, validation = (read_dataset(file, tokenizer, params) for file in files)
     model = load_lora(BASE, params, hardware)
     print_facts(params, hardware, train, model)
-    folder, ranking_folder = checkpoint_folders(params, hardware, files)
-    trainer = make_trainer(model, train, validation, tokenizer, params, hardware, folder)
+    first, second = checkpoint_folders(params, hardware, files)
+    trainer = make_trainer(model, train, validation, tokenizer, params, hardware, first)
     trainer.train_to_end()
     checks.check_weights(model)
     figures, losses = metrics.of_training(trainer), metrics.curves(trainer)
     if params.finetune.ranking.candidates:
-        ranking.save_start(model, ranking_folder)
+        ranking.save_start(model, second)
         del model, trainer  # their memory is needed
-        trainer = ranking.train(
-            train, validation, tokenizer, params, hardware, BASE, ranking_folder
-        )
+        trainer = ranking.train(train, validation, tokenizer, params, hardware, BASE, second)
         figures["ranking"] = metrics.of_ranking(trainer)
         losses["validation"].append(metrics.ranking_point(figures))
     figures |= metrics.of_process(trainer.model)
@@ -60,8 +58,8 @@ def main() -> None:
         metrics.write_curve(PLOTS / f"{name}_loss.csv", points)
     write_json("metrics/finetune.json", figures)
     print(metrics.result_line(figures))
-    remove(folder)
-    remove(ranking_folder)
+    remove(first)
+    remove(second)
 
 
 def print_facts(params: Params, hardware, train, model) -> None:

@@ -1,18 +1,39 @@
 """Fixtures: a tiny model, projects in several states, a hub, a server of forks."""
 
+import fcntl
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.helpers.hub import FILES, MODEL
 from tests.helpers.hub_server import Hub, Repository
 from tests.helpers.project import Project, make_project, make_tiny_llama, prepare
 
+# Enough for kinds to meet kinds, in seconds; no deadline, for the machine may be busy.
+settings.register_profile("suite", max_examples=60, deadline=None)
+settings.load_profile("suite")
+
+
+def make_once(tmp_path_factory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that one of pytest's workers makes, and all of them read."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    complete = root / f"{name}.complete"
+    with open(root / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not complete.exists():
+            make(root / name)
+            complete.touch()
+    return root / name
+
 
 @pytest.fixture(scope="session")
 def tiny_llama(tmp_path_factory) -> Path:
-    return make_tiny_llama(tmp_path_factory.mktemp("tiny") / "llama")
+    return make_once(tmp_path_factory, "llama", make_tiny_llama)
 
 
 @pytest.fixture
@@ -23,9 +44,9 @@ def project(tmp_path, tiny_llama) -> Project:
 
 @pytest.fixture(scope="session")
 def prepared_once(tmp_path_factory, tiny_llama) -> Path:
-    project = make_project(tmp_path_factory.mktemp("prepared") / "project", tiny_llama)
-    prepare(project)
-    return project.root
+    return make_once(
+        tmp_path_factory, "prepared", lambda root: prepare(make_project(root, tiny_llama))
+    )
 
 
 @pytest.fixture
@@ -36,13 +57,22 @@ def prepared(prepared_once, tmp_path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory, tiny_llama) -> Project:
-    """One project on which `dvc repro` has run; tests that change it put it back."""
-    project = make_project(tmp_path_factory.mktemp("reproduced") / "project", tiny_llama)
-    project.dvc("repro")
-    project.run("git", "add", "-A")
-    project.run("git", "commit", "-qm", "reproduced")
-    return project
+def reproduced_once(tmp_path_factory, tiny_llama) -> Path:
+    def make(root: Path) -> None:
+        project = make_project(root, tiny_llama)
+        project.dvc("repro")
+        project.run("git", "add", "-A")
+        project.run("git", "commit", "-qm", "reproduced")
+
+    return make_once(tmp_path_factory, "reproduced", make)
+
+
+@pytest.fixture(scope="session")
+def reproduced(reproduced_once, tmp_path_factory) -> Project:
+    """A project on which `dvc repro` has run; tests that change it put it back."""
+    root = tmp_path_factory.mktemp("reproduced") / "project"
+    shutil.copytree(reproduced_once, root, symlinks=True)
+    return Project(root)
 
 
 @pytest.fixture

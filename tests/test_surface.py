@@ -163,6 +163,7 @@ TOOLS = {
     ],
     "tools.preset": [],
     "tools.report": [],
+    "tools.repro": [],
     "tools.summarize": [
         "file",
         "--jsonl",

@@ -21,6 +21,7 @@ def clean_after(reproduced):
     """Undo what a test changed, with no stage run: the run cache has all of it."""
     yield reproduced
     reproduced.run("git", "checkout", "-q", ".")
+    reproduced.run("git", "clean", "-fdq", "corpus")
     reproduced.dvc("checkout", "-q")
 
 
@@ -54,9 +55,8 @@ def test_force_gives_the_same_adapter_and_scores(clean_after):
 
     before = made()
     # The data stages are deterministic by their own tests; this is about training and after.
-    project.dvc("repro", "--force", "--single-item", "finetune")
-    project.dvc("repro", "--force", "--single-item", "generate@tuned")
-    project.dvc("repro", "--force", "--single-item", "score")
+    said = project.dvc("repro", "--force", "--downstream", "finetune").stdout
+    assert ran(said) == {"finetune", "generate@tuned", "score"}
     assert len(before[0]) == 3 and made() == before
 
 
@@ -93,6 +93,38 @@ def test_the_dataset_and_the_model_are_fetched_apart(reproduced):
     finally:
         corpus.write_text(text)
     assert set(status) == {"fetch@dataset"}
+
+
+def test_what_changes_no_result_runs_nothing(clean_after):
+    project = clean_after
+    project.params(
+        **{
+            "run.checkpoint_minutes": 0.5,
+            "run.dataloader_num_workers": 2,
+            "card.base": "another/name",
+            "card.data_license": "another",
+        }
+    )
+    module = project.root / "stages/params.py"
+    module.write_text(module.read_text() + "# a comment\n")
+    for folder in ("stages/training", "stages/common"):
+        (project.root / folder / "__pycache__").mkdir(exist_ok=True)
+        (project.root / folder / "__pycache__/another.pyc").write_bytes(b"compiled")
+    status = json.loads(project.dvc("status", "--json").stdout)
+    assert status == {}
+
+
+def test_a_source_that_gives_the_same_data_ends_with_clean(clean_after):
+    """The corpus as shards in DialogStudio's layout, under another name of `source`."""
+    project = clean_after
+    corpus = project.root / "corpus"
+    for split, name in (("train", "train"), ("validation", "val"), ("test", "test")):
+        rows = [json.loads(line) for line in (corpus / f"{split}.jsonl").read_text().splitlines()]
+        (corpus / name).mkdir()
+        shard = json.dumps({f"talk--{i}": row for i, row in enumerate(rows)})
+        (corpus / name / "dialogues_1.json").write_text(shard)
+    project.params(**{"fetch.dataset.source": "bundled"})
+    assert ran(project.dvc("repro").stdout) == {"fetch@dataset", "clean"}
 
 
 def test_experiment_takes_numbers_as_users_write_them(clean_after):

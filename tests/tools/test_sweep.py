@@ -17,13 +17,6 @@ from stages.common.cli import UserError
 from tests.helpers.project import ROOT, Project
 from tools.sweep.space import Sweep, check, override, read_sweep, short
 
-# Every Python process notes its module here: what ran is known without trusting DVC's word.
-RECORDER = """
-import os, sys
-if "-m" in sys.orig_argv:
-    with open(os.environ["RAN"], "a") as ran:
-        print(*sys.orig_argv[sys.orig_argv.index("-m") + 1 :], file=ran)
-"""
 SEARCH = {
     "name": "search",
     "trials": 2,
@@ -42,11 +35,9 @@ SEARCH = {
 def recorded(reproduced, tmp_path, monkeypatch) -> Project:
     """A copy of the reproduced project that tells which stages ran."""
     shutil.copytree(reproduced.root, tmp_path / "project")
-    (tmp_path / "recorder").mkdir()
-    (tmp_path / "recorder/sitecustomize.py").write_text(RECORDER)
     (tmp_path / "ran").touch()
     monkeypatch.setenv("RAN", str(tmp_path / "ran"))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "recorder"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests/helpers/recorder"))
     return Project(tmp_path / "project")
 
 

@@ -7,28 +7,15 @@ import json
 
 import pytest
 
-CRASH = """
-import os
-import stages.finetune as finetune
-from transformers import Trainer, TrainerCallback
-
-class Crash(TrainerCallback):
-    def on_save(self, args, state, control, **_):
-        os._exit(9)
-
-train = Trainer.train
-def crashing(self, **kwargs):
-    self.add_callback(Crash())
-    return train(self, **kwargs)
-Trainer.train = crashing
-finetune.main()
-"""
+from tests.helpers.data import ROOT
 
 
-def test_trains_resumes_and_generates(prepared):
+def test_trains_resumes_and_generates(prepared, monkeypatch):
     project = prepared
     project.params(**{"finetune.num_train_epochs": 3})
-    assert project.python("-c", CRASH, check=False).returncode == 9
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    killed = project.python("-m", "tests.helpers.faulty", "finetune", "killed_at_save", check=False)
+    assert killed.returncode == 9, killed.stderr
     assert list((project.root / "models/checkpoints").glob("*/checkpoint-*"))
     done = project.python("-m", "stages.finetune")
     assert "on xla, bfloat16 (PJRT_DEVICE is CPU)" in done.stdout
@@ -45,14 +32,14 @@ def test_trains_resumes_and_generates(prepared):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("quantization", "nf4"),
-        ("activation_checkpointing", True),
-        ("optimizer", "adamw_torch_fused"),
-        ("optimizer", "paged_adamw_8bit"),
+        ("model.quantization", "nf4"),
+        ("finetune.activation_checkpointing", True),
+        ("finetune.optim", "adamw_torch_fused"),
+        ("finetune.optim", "paged_adamw_8bit"),
     ],
 )
 def test_what_xla_lacks_is_refused(prepared, key, value):
-    prepared.params(**{f"finetune.{key}": value})
+    prepared.params(**{key: value})
     done = prepared.python("-m", "stages.finetune", check=False)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"error: finetune.{key} is ")
+    assert done.stderr.splitlines()[-1].startswith(f"error: {key} is ")
