@@ -1,5 +1,7 @@
-"""Engines that summarise. Each function loads one and returns what makes texts of prompts, which
-are token ids; greedily, and each text ends at EOS or after `max_new_tokens`."""
+"""Engines that summarise. Each function loads one and returns a function from prompts to summaries.
+
+A prompt is a list of token ids. Decoding is greedy, up to EOS or `max_new_tokens`.
+"""
 
 import logging
 import subprocess
@@ -16,27 +18,28 @@ Texts = Callable[[list[list[int]]], list[str]]
 
 
 def greedy(knobs) -> dict:
-    """What transformers must be told, or the model's own generation config has its way."""
+    """Options for transformers, which otherwise uses the model's own generation config."""
     keys = ("max_new_tokens", "do_sample", "num_beams", "no_repeat_ngram_size")
     return {key: getattr(knobs, key) for key in (*keys, "repetition_penalty")}
 
 
-def ours(folder, tokenizer, knobs, hardware, prompting, prompts) -> Texts:
+def ours(folder, tokenizer, knobs, hardware, prompting, conversations) -> Texts:
     from stages.model.generation import summarize
     from stages.model.prepacked import prepack
 
     model = prepack(load_base(folder, "none", hardware))
 
     def generate(encoded):
-        some = prompts.head(len(encoded)).to_list()
-        return summarize(model, tokenizer, some, prompting, knobs, progress=False)
+        # It tokenizes them itself, which is part of its time.
+        texts = conversations[: len(encoded)]
+        return summarize(model, tokenizer, texts, prompting, knobs, progress=False)
 
     return generate
 
 
 def loop(folder, tokenizer, knobs, hardware) -> Texts:
     model = load_base(folder, "none", hardware)
-    model.set_attn_implementation("sdpa")  # what `transformers` takes by itself
+    model.set_attn_implementation("sdpa")  # the default of `transformers`
     options = greedy(knobs) | {"pad_token_id": tokenizer.pad_token_id}
 
     def generate(encoded):
@@ -99,8 +102,8 @@ def ctranslate2(folder, tokenizer, knobs, kind: str, batch_size: int) -> Texts:
 
 
 def llama_cpp(folder, tokenizer, knobs, kind: str, slots: int, max_prompt_tokens: int) -> Texts:
-    """As llama.cpp's server does it: `slots` conversations at a time, and one that has ended makes
-    room for the next."""
+    """Continuous batching as in llama.cpp's server: `slots` conversations at a time, and the next one
+    starts when one ends."""
     import llama_cpp as lib
 
     file = f"{folder}-{kind}.gguf"
@@ -111,7 +114,7 @@ def llama_cpp(folder, tokenizer, knobs, kind: str, slots: int, max_prompt_tokens
     options.n_seq_max = slots
     options.n_batch = max(slots, max_prompt_tokens)
     options.n_ctx = slots * (max_prompt_tokens + knobs.max_new_tokens)
-    options.kv_unified = False  # or each would go through all the others' keys
+    options.kv_unified = False  # otherwise each slot attends over the keys of all
     options.n_threads = options.n_threads_batch = torch.get_num_threads()
     context = lib.llama_init_from_model(model, options)
     if not context:
@@ -121,7 +124,7 @@ def llama_cpp(folder, tokenizer, knobs, kind: str, slots: int, max_prompt_tokens
     vocabulary = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(model))
 
     def decode(rows: list[tuple[int, int, int]], wanted: bool) -> list[int]:
-        """The tokens that follow, if wanted, on each of `rows`: token, position, slot."""
+        """The next token, if `wanted`, after each of `rows` (token, position, slot)."""
         batch.n_tokens = len(rows)
         for i, (token, position, slot) in enumerate(rows):
             batch.token[i], batch.pos[i], batch.logits[i] = token, position, wanted
@@ -133,25 +136,25 @@ def llama_cpp(folder, tokenizer, knobs, kind: str, slots: int, max_prompt_tokens
         return [int(np.ctypeslib.as_array(row, (vocabulary,)).argmax()) for row in logits]
 
     def generate(encoded):
-        made: list[list[int]] = [[] for _ in encoded]
-        waiting, busy = list(range(len(encoded))), {}  # numbers of prompts; by their slot
+        generated: list[list[int]] = [[] for _ in encoded]
+        waiting, busy = list(range(len(encoded))), {}  # indices of prompts; index by slot
         while waiting or busy:
             for slot in sorted(set(range(slots)) - set(busy))[: len(waiting)]:
                 busy[slot] = waiting.pop(0)
                 lib.llama_memory_seq_rm(memory, slot, -1, -1)
-                # The last token is read together with the other slots' next one.
+                # The last token is decoded in the batch of the other slots' next tokens.
                 rows = [(token, i, slot) for i, token in enumerate(encoded[busy[slot]][:-1])]
                 if rows:
                     decode(rows, wanted=False)
             rows = []
             for slot, number in sorted(busy.items()):
-                tokens = encoded[number] + made[number]
+                tokens = encoded[number] + generated[number]
                 rows.append((tokens[-1], len(tokens) - 1, slot))
             for (_, _, slot), token in zip(rows, decode(rows, wanted=True), strict=True):
-                row = made[busy[slot]]
+                row = generated[busy[slot]]
                 row.append(token)
                 if token == tokenizer.eos_token_id or len(row) == knobs.max_new_tokens:
                     del busy[slot]
-        return tokenizer.batch_decode(made, skip_special_tokens=True)
+        return tokenizer.batch_decode(generated, skip_special_tokens=True)
 
     return generate

@@ -135,19 +135,21 @@ def measure(side: str, folder: str, dialogues: int, precision: str) -> dict:
     params, hardware = load(), choose_hardware(precision)
     knobs = params.generate.model_copy(update=GREEDY)
     tokenizer = load_tokenizer(folder, params.format_prompts.chat_template)
-    prompts = pl.read_parquet("data/prompts/validation.parquet")["prompt"].head(dialogues)
+    column = pl.read_parquet("data/prompts/validation.parquet")["conversation"]
+    conversations = column.head(dialogues).to_list()
     # All sides see the same tokens: a conversation that is too long is cut once, here.
-    encoded = [tokenize_prompt(tokenizer, prompt, params.format_prompts) for prompt in prompts]
+    encoded = [tokenize_prompt(tokenizer, text, params.format_prompts) for text in conversations]
     engine, _, kind = side.partition("-")
     if engine == "ours":
         knobs = knobs.model_copy(update={"num_beams": 4 if kind == "beams" else 1})
-        generate = engines.ours(folder, tokenizer, knobs, hardware, params.format_prompts, prompts)
+        prompting = params.format_prompts
+        generate = engines.ours(folder, tokenizer, knobs, hardware, prompting, conversations)
     elif engine == "ctranslate2":
         generate = engines.ctranslate2(folder, tokenizer, knobs, kind, BATCH)
     elif engine == "llama.cpp":
         kind, _, alone = kind.partition("-")
-        slots, room = 1 if alone else BATCH, params.format_prompts.max_prompt_tokens
-        generate = engines.llama_cpp(folder, tokenizer, knobs, kind, slots, room)
+        slots, longest = 1 if alone else BATCH, params.format_prompts.max_prompt_tokens
+        generate = engines.llama_cpp(folder, tokenizer, knobs, kind, slots, longest)
     else:
         generate = getattr(engines, engine)(folder, tokenizer, knobs, hardware)
     generate(encoded[:1])

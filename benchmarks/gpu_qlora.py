@@ -118,12 +118,17 @@ def load(weights: str):
     from stages.model.hardware import choose_hardware
     from stages.params import Lora
     from stages.params import load as load_params
-    from stages.training.lora import add_lora
+    from stages.training.lora import load_lora
 
+    params = load_params(ROOT / "params.yaml")
     lora = Lora(r=16, alpha=32, dropout=0.05, target_modules="all-linear", last_layers=None)
-    knobs = load_params(ROOT / "params.yaml").finetune
-    knobs = knobs.model_copy(update={"lora": lora, "quantization": QUANTIZATION[weights]})
-    return add_lora(knobs, choose_hardware("bf16"), Path("models/base"))
+    changes = {
+        "finetune": params.finetune.model_copy(update={"lora": lora}),
+        "model": params.model.model_copy(update={"quantization": QUANTIZATION[weights]}),
+    }
+    return load_lora(
+        Path("models/base"), params.model_copy(update=changes), choose_hardware("bf16")
+    )
 
 
 def measure(model, checkpointing: str, rows: str, args: argparse.Namespace) -> tuple[float, float]:

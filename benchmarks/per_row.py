@@ -1,4 +1,4 @@
-"""What most projects do: `datasets.map` over rows, with Python's `re`, under the same rules."""
+"""The usual way, for comparison: `datasets.map` over rows, with the same rules in Python's `re`."""
 
 import html
 import json

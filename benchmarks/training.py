@@ -89,26 +89,29 @@ def measure(side: str, seed: int, dialogues: int, epochs: int) -> dict:
     import torch
     from transformers import set_seed
 
-    from stages.finetune import BASE, tokenize_split
+    from stages.finetune import BASE, PROMPTS
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_tokenizer
     from stages.params import load
-    from stages.training.lora import add_lora
+    from stages.training.dataset import read_dataset
+    from stages.training.lora import load_lora
 
     params = load()
-    knobs = params.finetune.model_copy(update={"seed": seed})
+    knobs = params.finetune.model_copy(update={"seed": seed, "num_train_epochs": epochs})
     params = params.model_copy(update={"finetune": knobs})
     set_seed(seed)
-    hardware = choose_hardware(knobs.precision if side != "trl-defaults" else "fp32")
+    hardware = choose_hardware(params.model.precision if side != "trl-defaults" else "fp32")
     tokenizer = load_tokenizer(BASE)
-    limits = (params.format_prompts, knobs.max_summary_tokens)
-    model = add_lora(knobs, hardware, BASE)
+    model = load_lora(BASE, params, hardware)
     if side != "ours":
         model.set_attn_implementation("eager" if side == "trl-eager" else "sdpa")
-    rows = pl.read_parquet("data/prompts/train.parquet").head(dialogues).to_dicts()
+    rows = pl.read_parquet(PROMPTS / "train.parquet").head(dialogues).to_dicts()
     references = sum(len(row["references"]) for row in rows)
-    train = train_ours if side == "ours" else train_trl
-    trainer = train(side, params, model, tokenizer, rows, epochs, hardware, limits)
+    if side == "ours":
+        split = read_dataset(PROMPTS / "train.parquet", tokenizer, params)
+        trainer = our_trainer(params, model, tokenizer, split.select(range(len(rows))), hardware)
+    else:
+        trainer = trl_trainer(side, params, model, tokenizer, rows, hardware)
     started = time.monotonic()
     trainer.train()
     seconds = time.monotonic() - started
@@ -116,7 +119,7 @@ def measure(side: str, seed: int, dialogues: int, epochs: int) -> dict:
     share = matmul_share(trainer, epochs, seconds, hardware) if side == "ours" else 0.0
     model.eval()
     model.set_attn_implementation("sdpa")
-    validation = tokenize_split("validation", tokenizer, *limits)
+    validation = read_dataset(PROMPTS / "validation.parquet", tokenizer, params)
     validation = validation.select(range(min(VALIDATION, len(validation))))
     dtype = hardware.dtype
     with torch.no_grad(), torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
@@ -163,28 +166,25 @@ def validation_loss(model, tokenizer, rows) -> float:
     return total / tokens
 
 
-def train_ours(side, params, model, tokenizer, rows, epochs, hardware, limits):
-    from stages.finetune import tokenize_split
-    from stages.training.lora import training_arguments
+def our_trainer(params, model, tokenizer, train, hardware):
+    """The pipeline's trainer, without evaluations and checkpoints."""
     from stages.training.shared_prefix import Collator
-    from stages.training.trainer import ResumableTrainer
+    from stages.training.trainer import ResumableTrainer, training_arguments
 
-    knobs = params.finetune.model_copy(update={"epochs": epochs})
-    train = tokenize_split("train", tokenizer, *limits).select(range(len(rows)))
-    arguments = training_arguments(knobs, hardware, Path(tempfile.mkdtemp()), len(train))
+    arguments = training_arguments(params, hardware, Path(tempfile.mkdtemp()), len(train))
     arguments.eval_strategy = arguments.save_strategy = "no"
     arguments.load_best_model_at_end = False
     return ResumableTrainer(
         model=model,
         args=arguments,
         train_dataset=train,
-        data_collator=Collator(tokenizer.pad_token_id, knobs.row_tokens),
-        patience=knobs.patience,
+        data_collator=Collator(tokenizer.pad_token_id, params.finetune.row_tokens),
+        patience=params.finetune.patience,
         checkpoint_minutes=float("inf"),
     )
 
 
-def train_trl(side, params, model, tokenizer, rows, epochs, hardware, limits):
+def trl_trainer(side, params, model, tokenizer, rows, hardware):
     """As its manual has it: prompt and completion, a row a reference, prompts cut as ours are."""
     import torch
     from datasets import Dataset
@@ -196,7 +196,7 @@ def train_trl(side, params, model, tokenizer, rows, epochs, hardware, limits):
         return tokenizer.decode(tokenize_prompt(tokenizer, text, params.format_prompts))
 
     pairs = [
-        {"prompt": cut(row["prompt"]), "completion": " " + reference}
+        {"prompt": cut(row["conversation"]), "completion": " " + reference}
         for row in rows
         for reference in row["references"]
     ]
@@ -219,7 +219,7 @@ def train_trl(side, params, model, tokenizer, rows, epochs, hardware, limits):
     config = SFTConfig(
         output_dir=tempfile.mkdtemp(),
         seed=knobs.seed,
-        num_train_epochs=epochs,
+        num_train_epochs=knobs.num_train_epochs,
         learning_rate=knobs.learning_rate,
         lr_scheduler_type=knobs.lr_scheduler_type,
         warmup_steps=knobs.warmup_ratio,

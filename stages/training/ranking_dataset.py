@@ -11,7 +11,7 @@ from stages.model.hardware import Hardware
 from stages.model.loading import load_base, load_tuned
 from stages.model.prepacked import prepack
 from stages.params import Params
-from stages.training.candidates import draw, grade
+from stages.training.candidates import reward, sample_candidates
 from stages.training.shared_prefix import build_row, split_row
 
 CANDIDATES_PER_BATCH = 128
@@ -44,7 +44,7 @@ def sample_ranking_dataset(
     model = prepack(model).eval()
 
     def sample(prompts: list[list[int]]) -> list[list[list[int]]]:
-        return draw(model, prompts, count, max_new_tokens, eos_token_id)
+        return sample_candidates(model, prompts, count, max_new_tokens, eos_token_id)
 
     print(f"finetune: sampling {count} candidates for {len(parts)} dialogues", flush=True)
     sampled = run_batches(
@@ -63,7 +63,7 @@ def sample_ranking_dataset(
     words, _ = choose_words("auto", [target for texts in targets for target in texts])
     rows = []
     for (prompt, summaries), texts, candidates in zip(parts, targets, sampled, strict=True):
-        rewards = [grade(text(ids), texts, words) for ids in candidates]
+        rewards = [reward(text(ids), texts, words) for ids in candidates]
         row = build_row(prompt, summaries + candidates)
         size = {"length": len(row["input_ids"]), "references": len(summaries)}
         rows.append({**row, **size, "rewards": rewards})

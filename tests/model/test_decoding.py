@@ -16,7 +16,7 @@ from stages.model.attention import MATMUL
 from stages.model.decoding import generate_shared
 from stages.model.hardware import choose_hardware
 from stages.model.loading import load_base
-from stages.training.candidates import Drawing
+from stages.training.candidates import SampleOneToken
 
 PROMPTS = [[0, *range(20, 20 + n)] for n in (9, 30, 14, 30, 1, 17, 23, 11, 0, 0)]
 PAD, NEW_TOKENS = 2, 9
@@ -91,7 +91,7 @@ def test_dropping_rows_does_not_change_what_is_sampled(tiny_llama, cached, monke
         monkeypatch.setattr(decoding, "MAX_ACTIVE", share)
         cached.clear()
         torch.manual_seed(0)
-        ends = [lambda _, scores: (scores + likely).log_softmax(-1), Drawing()]
+        ends = [lambda _, scores: (scores + likely).log_softmax(-1), SampleOneToken()]
         options = {"do_sample": False, "logits_processor": LogitsProcessorList(ends)}
         return generate_shared(model, PROMPTS, 5, 30, sequences, eos_token_id=5, **options).tolist()
 
