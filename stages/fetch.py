@@ -56,8 +56,8 @@ def fetch_dataset(dataset: Dataset) -> None:
             counts[split] = tables.write_parquet(reader, aside / f"{split}.parquet", where)
     if source in ("hub", "dialogstudio"):
         remove(folder)
-    said = ", ".join(f"{split} {count}" for split, count in counts.items())
-    print(f"fetch: {source} from {folder}: {said} rows")
+    rows_written = ", ".join(f"{split} {count}" for split, count in counts.items())
+    print(f"fetch: {source} from {folder}: {rows_written} rows")
 
 
 def fetch_model(model: FetchModel) -> None:

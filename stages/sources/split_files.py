@@ -4,9 +4,11 @@ import re
 from pathlib import PurePosixPath
 
 from stages.common.cli import UserError
+from stages.sources.unpacking import PACKED
 
 SPLIT_NAMES = {"train": "train", "validation": "validation|val|valid|dev", "test": "test"}
-SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")  # of a dataset kept in several, the first
+# Of a dataset kept in several formats, the first.
+FORMATS = (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx")
 
 
 def split_files(names: list[str], config: str | None) -> dict[str, list[str]]:
@@ -17,9 +19,9 @@ def split_files(names: list[str], config: str | None) -> dict[str, list[str]]:
     where train has none, or where a split stands in several folders.
     """
     inside = [n for n in names if config is None or config in PurePosixPath(n).parts[:-1]]
-    for suffix in SUFFIXES:
+    for suffix in FORMATS:
         found = {split: [] for split in SPLIT_NAMES}
-        for name in (n for n in inside if n.endswith(suffix)):
+        for name in (n for n in inside if ending(n) == suffix):
             for split, words in SPLIT_NAMES.items():
                 if re.search(rf"(?:^|[/_.-])(?:{words})(?![a-z])", name):
                     found[split].append(name)
@@ -38,3 +40,9 @@ def split_files(names: list[str], config: str | None) -> dict[str, list[str]]:
                 f"{split} stands in {', '.join(folders)}: set fetch.dataset.hub.config to one"
             )
     return found
+
+
+def ending(name: str) -> str:
+    """The end of the name that says the format, whatever the file is packed with."""
+    path = PurePosixPath(name.lower())
+    return path.with_suffix("").suffix if path.suffix in PACKED else path.suffix

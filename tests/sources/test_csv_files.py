@@ -125,14 +125,17 @@ ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"]
     table=TABLE,
     delimiter=st.sampled_from(",;\t|"),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    escape=st.sampled_from([{}, BACKSLASH]),
     encoding=st.sampled_from(ENCODINGS),
     ending=st.sampled_from(["\n", "\r\n"]),
-    packed=st.sampled_from(["", ".gz", ".bz2", ".xz", ".zip"]),
+    packed=st.sampled_from(["", ".gz", ".bz2", ".xz", ".zst", ".zip"]),
 )
-def test_any_table_comes_back(tmp_path, table, delimiter, quoting, encoding, ending, packed):
+def test_any_table_comes_back(
+    tmp_path, table, delimiter, quoting, escape, encoding, ending, packed
+):
     # A first row tells what a table of a few empty cells does not: that there are quotes.
     rows = [["id", "dialogue", "summary"], ["1", "a", 'say "b"'], *map(list, table)]
-    form = {"delimiter": delimiter, "quoting": quoting, "lineterminator": ending}
+    form = {"delimiter": delimiter, "quoting": quoting, "lineterminator": ending} | escape
     path = pack(tmp_path / "a.csv", written(rows, **form).decode().encode(encoding), packed)
     read = [[cell or "" for cell in row.values()] for row in read_table(path).to_pylist()]
     assert read == [row for row in rows[1:] if any(row) or quoting == csv.QUOTE_ALL]
