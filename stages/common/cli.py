@@ -34,10 +34,14 @@ def run(main: Callable[[], None]) -> None:
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGTERM, terminate)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as nohup and a shell's & leave it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # A pipe or a log gets each line when it is printed, and the error, on stderr, as the last.
     sys.stdout.reconfigure(line_buffering=True)
     try:
         main()
+        # All is written: Python's own end, which takes a moment after torch, is not to be stopped.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     except UserError as error:
         end(str(error), error.status)
     except KeyboardInterrupt as stop:
@@ -61,10 +65,20 @@ def terminate(*_) -> None:
 
 
 def end(message: str, status: int = 1) -> None:
+    close_progress()
     if status == 1:  # which is what Python makes of a text
         sys.exit(f"error: {message}")
     print(f"error: {message}", file=sys.stderr, flush=True)
     sys.exit(status)
+
+
+def close_progress() -> None:
+    """End the progress line where it is, so that the error gets a line of its own."""
+    if "tqdm" in sys.modules:
+        from tqdm import tqdm
+
+        for bar in list(getattr(tqdm, "_instances", ())):
+            bar.close()
 
 
 def out_of_memory(error: BaseException) -> bool:
