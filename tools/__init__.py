@@ -1,0 +1,1 @@
+import stages  # noqa: F401 for Ctrl-C, see there

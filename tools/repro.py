@@ -10,6 +10,7 @@ used is named in one line, and the run does without it.
 import getpass
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -38,7 +39,8 @@ def main() -> None:
 def changes(folder: Path) -> dict[str, str]:
     """What DVC needs in its environment on this machine; `folder` is for its system config."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    needed = {"PATH": path, "SHELL": "/bin/sh"}  # a service's user may have no shell
+    # A service's user may have no shell; bash becomes the stage, so that its status is the stage's.
+    needed = {"PATH": path, "SHELL": shutil.which("bash") or "/bin/sh"}
     try:
         getpass.getuser()
     except (KeyError, OSError):  # a container's user may have a number only

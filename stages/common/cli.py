@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 
@@ -17,9 +18,21 @@ class UserError(Exception):
 class Interrupted(UserError):
     """Ctrl-C or SIGTERM; its text says what is kept. Exit status 128 + the signal's number."""
 
-    def __init__(self, message: str, number: int = signal.SIGINT):
+    def __init__(self, message: str, number: int | None = None):
         super().__init__(message)
-        self.status = 128 + number
+        self.status = 128 + (number or received[-1])
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM, raised wherever the process is.
+
+    A type of its own: after a plain KeyboardInterrupt, even one that was caught, Python may end
+    itself by the signal instead of with the status that it was given.
+    """
+
+
+KEPT = "interrupted: complete outputs are kept, others are removed"
+received = [signal.SIGINT]  # signals, the last one counts
 
 
 def run(main: Callable[[], None]) -> None:
@@ -33,17 +46,23 @@ def run(main: Callable[[], None]) -> None:
     # Libraries warn of what only a developer could change.
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
-    signal.signal(signal.SIGTERM, terminate)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell's `&` leaves SIGINT
+            signal.signal(number, on_signal)
+    sys.unraisablehook = on_unraisable
     # A pipe or a log gets each line when it is printed, and the error, on stderr, as the last.
     sys.stdout.reconfigure(line_buffering=True)
     try:
         main()
+        # All is written: Python's own end, which takes a moment after torch, is not to be stopped.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     except UserError as error:
         end(str(error), error.status)
-    except KeyboardInterrupt as stop:
-        status = 143 if isinstance(stop, Terminated) else 130
-        end("interrupted: outputs that were not complete are removed", status)
+    except KeyboardInterrupt:
+        end(KEPT, 128 + received[-1])
     except Exception as error:
+        if len(received) > 1:  # a library made another error of the signal
+            end(KEPT, 128 + received[-1])
         if out_of_memory(error):
             end("out of memory: lower the batch size or format_prompts.max_prompt_tokens")
         if not isinstance(error, OSError) or error.errno is None:
@@ -52,19 +71,34 @@ def run(main: Callable[[], None]) -> None:
         end(f"{error.strerror}{where}")
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: what was being written is removed, as after Ctrl-C."""
+def on_signal(number: int, _frame) -> None:
+    received.append(number)
+    raise Stopped
 
 
-def terminate(*_) -> None:
-    raise Terminated
+def on_unraisable(error) -> None:
+    """A signal that came while Python was deleting an object is lost: send it again."""
+    if isinstance(error.exc_value, Stopped):
+        threading.Timer(0.1, os.kill, (os.getpid(), received[-1])).start()
+    else:
+        sys.__unraisablehook__(error)
 
 
 def end(message: str, status: int = 1) -> None:
+    close_progress()
     if status == 1:  # which is what Python makes of a text
         sys.exit(f"error: {message}")
     print(f"error: {message}", file=sys.stderr, flush=True)
     sys.exit(status)
+
+
+def close_progress() -> None:
+    """End the progress line where it is, so that the error gets a line of its own."""
+    if "tqdm" in sys.modules:
+        from tqdm import tqdm
+
+        for bar in list(getattr(tqdm, "_instances", ())):
+            bar.close()
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -49,7 +49,9 @@ def dequantise(gguf: Path, folder: Path) -> None:
     import gguf as library
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     # transformers parses the file three times and builds the same map of names for each module,
     # which is half of a minute.
     library.GGUFReader = functools.cache(library.GGUFReader)

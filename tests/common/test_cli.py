@@ -1,12 +1,21 @@
 """How a stage ends: one sentence and a status, and Ctrl-C as a shell knows it."""
 
 import errno
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
+from tqdm import tqdm
 
-from stages.common.cli import Interrupted, Terminated, UserError, run
+from stages.common import cli
+from stages.common.cli import Interrupted, UserError, run
+from tests.helpers.data import ROOT
 
 
+@pytest.mark.usefixtures("signals")
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -24,15 +33,89 @@ def test_what_a_user_can_cause_is_one_sentence(error, words):
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("stop", "status"),
-    [(KeyboardInterrupt(), 130), (Terminated(), 143), (Interrupted("two are kept", 15), 143)],
-)
-def test_what_stops_a_stage_gives_the_status_that_shells_know(capsys, stop, status):
-    def main():
-        raise stop
+@pytest.fixture
+def signals(monkeypatch):
+    """Puts back what `run` does to the process that it ends."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(cli, "received", [signal.SIGINT])
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
+
+def ended(main, capsys) -> tuple[int, str]:
     with pytest.raises(SystemExit) as caught:
         run(main)
-    assert caught.value.code == status
-    assert capsys.readouterr().err.startswith("error: ")
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    return caught.value.code, error
+
+
+def send(number: int) -> None:
+    os.kill(os.getpid(), number)
+    time.sleep(5)
+
+
+def during_an_import(number: int) -> None:
+    try:
+        send(number)
+    except KeyboardInterrupt:
+        raise ImportError("no module") from None
+
+
+def during_a_generation(number: int) -> None:
+    try:
+        send(number)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted: two are kept") from None
+
+
+def during_a_deletion(number: int) -> None:
+    class Slow:
+        def __del__(self):
+            send(number)
+
+    Slow()
+    time.sleep(5)
+
+
+@pytest.mark.usefixtures("signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [send, during_an_import, during_a_generation, during_a_deletion])
+def test_a_signal_ends_with_a_sentence_and_the_status_that_shells_know(capsys, stop, number):
+    status, error = ended(lambda: stop(number), capsys)
+    assert status == 128 + number and "interrupted: " in error
+    assert ("two are kept" in error) == (stop is during_a_generation)
+
+
+@pytest.mark.usefixtures("signals")
+def test_the_progress_line_is_ended_before_the_error(capsys):
+    def main():
+        with tqdm(total=9, desc="work") as bar:
+            bar.update(2)
+            send(signal.SIGINT)
+
+    with pytest.raises(SystemExit):
+        run(main)
+    *_, line, error, end = capsys.readouterr().err.split("\n")
+    assert "2/9" in line and error.startswith("error: ") and not end
+
+
+def test_ctrl_c_while_modules_are_imported(tmp_path):
+    """Python has the package by then, and not yet the module that is to be run."""
+    (tmp_path / "polars.py").write_text("import time\nprint('here', flush=True)\ntime.sleep(30)\n")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stages.clean"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "here\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate()[1] == "error: interrupted before anything was done\n"
+    assert process.returncode == 130

@@ -103,8 +103,9 @@ def test_a_search_goes_on_after_an_interrupt_and_a_kill(recorded):
         return lambda said: ran(recorded)["stages.finetune"] == run
 
     status, said = stop(signal.SIGINT, trains(1))
-    assert status == 1 and not left()
-    assert said.splitlines()[-1] == "error: interrupted; the same command goes on from here"
+    assert status == 130 and not left()
+    sentence = "error: interrupted: finished trials are kept, run again to resume"
+    assert said.splitlines()[-1] == sentence
     status, killed = stop(signal.SIGKILL, trains(3))
     assert status == -signal.SIGKILL and left()
     done = recorded.python("-m", "tools.sweep")

@@ -27,7 +27,7 @@ from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from stages.common.atomic_io import atomic_write, need
-from stages.common.cli import UserError, run
+from stages.common.cli import Interrupted, UserError, on_signal, run
 from stages.params import Params, load
 from tools.sweep.experiment import follow, loss_of, start, started_at, stop
 from tools.sweep.space import Sweep, check, override, read_sweep, short
@@ -50,7 +50,7 @@ def main() -> None:
     evaluations = math.floor(knobs.num_train_epochs * knobs.evals_per_epoch)
     total = args.trials or sweep.trials
     for number in (signal.SIGINT, signal.SIGTERM):  # nohup's children would not heed the first
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, on_signal)
     with alone(sweep.name):
         study = open_study(sweep, raw)
         try:
@@ -59,7 +59,9 @@ def main() -> None:
             while len(finished(study)) < total:
                 run_trial(study, sweep, space, evaluations)
         except KeyboardInterrupt:
-            raise UserError("interrupted; the same command goes on from here") from None
+            raise Interrupted(
+                "interrupted: finished trials are kept, run again to resume"
+            ) from None
         finally:
             write_table(study, sweep)
     best = best_of(finished(study))
