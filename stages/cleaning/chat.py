@@ -4,6 +4,8 @@ A turn opens with a speaker's name and a colon, maybe after a time stamp. A line
 belongs to the turn before it. A colon in a sentence, in a link or in a time names nobody.
 """
 
+from collections.abc import Callable
+
 import polars as pl
 
 ROLES = (
@@ -18,7 +20,7 @@ NO_NAMES = (
     "|reason|error|warning|question|answer|q|a|example|details|status|result|results|summary|code|model"
     "|version|amount|account|password|username|attention|important|also|tldr|tl;dr|nb|fyi|eta"
 )
-INVISIBLE = " \t\u00a0\u200e\u200f\u202a\u202c\u202f\u2068\u2069"
+INVISIBLE = " *\t\u00a0\u200e\u200f\u202a\u202c\u202f\u2068\u2069"
 MARKS = r"[\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{feff}]*"
 HALF = r"(?:[ap]\.?[\s\x{202f}]?m\b\.?|上午|下午|午前|午後|오전|오후|ص|م)"
 CLOCK = (
@@ -36,13 +38,14 @@ WHEN = (
     rf"|{CLOCK}(?:,?\s{DATE})?)"
 )
 STAMP = rf"(?:[\[(<]\s*{WHEN}\s*[\])>]|{WHEN}(?:\s*[-–—|,]|\s))\s*(?:[-–—|]\s*)?"
-NAME = r"[^\s:：\[\](){}<>][^:：\n]{0,58}?"
-LINE = (
-    rf"^\s*{MARKS}(?P<stamp>{STAMP})?{MARKS}(?:\*\*)?(?P<name>{NAME})??(?:\*\*)?"
-    rf"(?:\s*[\[(]{WHEN}[\])])?(?P<colon>\s?[:：](?:\*\*)?)(?P<text>.*)$"
-)
+OPENING = rf"^\s*{MARKS}{STAMP}{MARKS}"
+MAY_OPEN = r"^[\s\pP\p{Cf}]*(?:\d|\pL{1,12}\.?\s?\d)"  # a cheap sieve for it
+NAMED = r"^\s*(?:\*\*)?(?P<name>[^\s:：*\[\](){}<>][^:：\n]{0,58})(?P<colon>[:：](?:\*\*)?)(?P<text>.*)$"
+# A time between the name and the colon: "Mira [10:00]: hello".
+TIMED = rf"^\s*(?P<name>[^\s:：\[\](){{}}<>][^:：\n]{{0,58}}?)\s*[\[(]{WHEN}[\])](?P<colon>\s?[:：])(?P<text>.*)$"
 # A name and a time, and what was said in the lines below: Telegram and Slack write so.
-HEADER = rf"^\s*{MARKS}(?P<name>{NAME}),?\s+[\[(]?{WHEN}[\])]?\s*$"
+HEADER = rf"^\s*{MARKS}([^\s:：\[\](){{}}<>][^:：\n]{{0,58}}?),?\s+[\[(]?{WHEN}[\])]?\s*$"
+MAY_HEAD = r"^.{3,90}\d(?:.{0,5}[mM]\.?)?[\])]?\s*$"
 WORD = r"(?:[\p{Lu}\p{Lt}\p{Lo}\d#@+~][^\s]*|[&/|.-]|van|von|de|der|den|da|di|la|le|el|al|bin|ibn|of|y)"
 NAMELIKE = rf"^{WORD}(?:\s{WORD}){{0,4}}$"
 SINGLE = r"^[^\s!?;,\"]+$"
@@ -78,64 +81,100 @@ def parse_chat(text: str) -> list[dict]:
 def mark_speakers(lines: pl.DataFrame) -> pl.DataFrame:
     """Lines with the `speaker` whose turn each opens or null, its `text`, and whether it is
     `stamped`: opens with a time in a text where such lines name the speakers."""
-    parts = pl.col("line").str.extract_groups(LINE)
-    lines = lines.with_columns(parts.alias("parts")).unnest("parts")
-    header = pl.col("line").str.extract(HEADER, 1)
-    lines = lines.with_columns(
-        header=pl.when(header.str.contains(NAMELIKE) & pl.col("stamp").is_null()).then(header),
-        name=pl.col("name").str.strip_chars(INVISIBLE),
-    )
-    # In a text, the lines with a time stamp open turns, or else all those that begin with a name.
-    name, text, stamp = pl.col("name"), pl.col("text"), pl.col("stamp")
-    spaced = text.str.contains(r"^\s|^$") | pl.col("colon").str.contains("：|\\*")
-    colon = (
-        ~text.str.contains(r"^//")
-        & (spaced | text.str.contains(r"^[\p{L}\d\"'“¿¡]"))
-        & (spaced | ~pl.col("colon").str.contains(r"^\s"))
-        & ~(name.str.contains(r"\d$") & text.str.contains(r"^\d"))
-    )
-    lines = lines.with_columns(name=pl.when(colon).then(name))
-    if lines["stamp"].is_not_null().any():
-        bare = pl.col("line").str.extract(rf"^\s*{MARKS}{STAMP}(.*)$", 1)  # a notice, with no name
-        lines = lines.with_columns(
-            stamp=stamp.fill_null(pl.when(bare.is_not_null()).then(pl.lit(""))),
-            line=pl.when(named_and_stamped()).then(bare).fill_null(pl.col("line")),
-        )
-    stamped = named_and_stamped()
-    headed = pl.col("header").is_not_null().sum().over("row") > 1
+    lines = find_names(lines)
+    name, named, stamp = pl.col("name"), pl.col("name").is_not_null(), pl.col("stamp")
     lower = name.str.to_lowercase()
     known = lower.str.contains(rf"(?:^|[\s_-])(?:{ROLES})(?:$|[\s_\d-])")
-    often = (pl.len().over("row", "name") > 1) & name.is_not_null()
-    leading = name.drop_nulls().first().over("row")
-    casual = leading.str.contains(r"^\p{Ll}") & ~leading.str.to_lowercase().str.contains(
-        rf"^(?:{ROLES})"
-    )
+    often = (pl.len().over("row", "name") > 1) & named
+    first = name.drop_nulls().first().over("row")
+    casual = first.str.contains(r"^\p{Ll}") & ~first.str.contains(rf"^(?:{ROLES})")
     words = name.str.count_matches(r"\s+") + 1
-    looks = (
+    likely = (
         name.str.contains(NAMELIKE)
         | (known & (words <= 4))
-        | (name.str.contains(SINGLE) & (often | casual))
+        | (name.str.contains(SINGLE) & (often | casual | name.str.contains(r"[@_\d]")))
         | (often & (words <= 3))
     ) & ~lower.str.contains(rf"(?:^|\s)(?:{NO_NAMES})(?:$|\s)")
+    # In a text in which most names stand behind a time, those lines alone open turns.
+    lines = lines.with_columns(likely=likely.fill_null(False) & ~stamp)
+    stamped = (stamp & named).sum().over("row") > pl.col("likely").sum().over("row")
+    headed = pl.col("header").is_not_null().sum().over("row") > 1
     speaker = (
         pl.when(headed)
         .then(pl.col("header"))
         .when(stamped)
-        .then(pl.when(stamp.is_not_null()).then(name))
-        .when(looks)
+        .then(pl.when(stamp).then(name))
+        .when(likely)
         .then(name)
     )
-    lines = lines.with_columns(speaker=speaker, stamped=stamped & stamp.is_not_null())
-    said = (
-        pl.when(pl.col("speaker").is_null())
-        .then(pl.col("line"))
-        .when(headed)
-        .then(pl.lit(""))
-        .otherwise(text)
+    lines = lines.with_columns(speaker=speaker, stamped=stamped & stamp)
+    text = (
+        pl.when(pl.col("speaker").is_not_null())
+        .then(pl.when(headed).then(pl.lit("")).otherwise(pl.col("text")))
+        .when(pl.col("stamped"))  # a notice of the program, which nobody wrote
+        .then(pl.col("rest"))
+        .otherwise(pl.col("line"))
     )
-    return lines.select("row", "speaker", text=said.str.strip_chars(), stamped=pl.col("stamped"))
+    return lines.select("row", "speaker", text=text.str.strip_chars(), stamped="stamped")
 
 
-def named_and_stamped() -> pl.Expr:
-    """Whether a text has lines that open with a time and a name."""
-    return (pl.col("stamp").is_not_null() & pl.col("name").is_not_null()).any().over("row")
+def find_names(lines: pl.DataFrame) -> pl.DataFrame:
+    """Of each line, whether it opens with a time (`stamp`), what follows that (`rest`), the `name`
+    before its colon, the `text` behind it, and the `header` that it is."""
+    line = lines["line"]
+    rest = change_where(line, MAY_OPEN, lambda some: some.str.replace(OPENING, ""))
+    parts = rest.str.extract_groups(NAMED).struct.unnest()
+    timed = rest.str.contains(r"[\[(][^\])]{0,30}\d[:h]\d\d[^\])]{0,16}[\])](?:\*\*)?\s?[:：]")
+    if timed.any():
+        others = rest.str.extract_groups(TIMED).struct.unnest()
+        parts = pl.concat([parts, others.rename(lambda name: f"{name}_timed")], how="horizontal")
+        use = timed & others["name"].is_not_null()
+        parts = parts.select(
+            pl.when(use).then(f"{name}_timed").otherwise(name).alias(name)
+            for name in ("name", "colon", "text")
+        )
+    lines = lines.with_columns(rest.alias("rest"), stamp=rest != line).with_columns(parts)
+    if lines["stamp"].any():
+        lines = lines.with_columns(stamp=pl.col("stamp") & of_one_shape())
+    name, text = pl.col("name"), pl.col("text")
+    spaced = text.str.contains(r"^\s|^$") | pl.col("colon").str.contains("：|\\*")
+    # Not of a link, of a smiley, or of a time or a score.
+    names_somebody = (
+        ~text.str.starts_with("//")
+        & (spaced | (text.str.contains(r"^[\p{L}\d\"'“¿¡]") & ~name.str.contains(r"\s$")))
+        & ~(~spaced & name.str.contains(r"\d$") & text.str.contains(r"^\d"))
+    )
+    header = pl.lit(None, dtype=pl.String)
+    if line.str.contains(MAY_HEAD).any():
+        found = change_where(line, MAY_HEAD, lambda some: some.str.extract(HEADER, 1), None)
+        header = pl.when(pl.lit(found).str.contains(NAMELIKE)).then(pl.lit(found))
+    return lines.with_columns(
+        name=pl.when(names_somebody).then(name.str.strip_chars(INVISIBLE)), header=header
+    ).with_columns(header=pl.when(~pl.col("stamp")).then("header"))
+
+
+def of_one_shape() -> pl.Expr:
+    """Whether a line's time is written as the first before a name in its text is: "10:30 is fine"
+    is a time, too."""
+    length = pl.col("line").str.len_chars().cast(pl.Int64) - pl.col("rest").str.len_chars()
+    stamp = pl.col("line").str.head(length)
+    shape = stamp.str.replace_all(r"\d+", "0").str.replace_all(r"[\pL\s\x{202f}]+", "a")
+    used = pl.col("stamp") & pl.col("name").is_not_null()
+    first = pl.when(used).then(shape).drop_nulls().first().over("row")
+    return (shape == first).fill_null(False)
+
+
+def change_where(
+    texts: pl.Series, sieve: str, change: Callable[[pl.Series], pl.Series], rest: str | None = ""
+) -> pl.Series:
+    """The texts, those changed that a cheap expression picks; the others null if `rest` is.
+
+    `scatter` writes in place, so it is given a copy.
+    """
+    at = texts.str.contains(sieve).fill_null(False).arg_true()
+    base = (
+        texts.clone()
+        if rest is not None
+        else pl.Series([None], dtype=pl.String).new_from_index(0, len(texts))
+    )
+    return base.scatter(at, change(texts.gather(at))) if len(at) else base

@@ -1,0 +1,149 @@
+"""A plain text gives its turns, whoever speaks and however a phone writes the time."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.cleaning.chat import parse_chat
+
+NAMES = [
+    "Mira",
+    "Support Desk",
+    "#Person1#",
+    "Agent 007",
+    "customer_2",
+    "Dr. Ana de la Vega",
+    "O'Neil",
+    "+44 7700 900100",
+    "robin.k0@example.org",
+    "客服",
+    "用户1",
+    "Ольга Петрова",
+    "محمد",
+    "समर्थन",
+    "CUSTOMER",
+    "agent",
+]
+# A minute past ten, as exports of the world's phones, chat programs and transcripts write it.
+STAMPS = [
+    "[01/02/24, 10:01:22] ",
+    "[1/2/24, 10:01:22 AM] ",
+    "[1/2/24, 10:01:22\u202fPM] ",
+    "\u200e[01.02.24, 10:01:22] ",
+    "01/02/2024, 10:01 - ",
+    "1/2/24, 10:01 p. m. - ",
+    "01.02.2024, 10:01 - ",
+    "01-02-2024 10:01 - ",
+    "2024-02-01, 10:01 - ",
+    "1.2.2024 klo 10.01 - ",
+    "01/02/2024 à 10:01 - ",
+    "2024年2月1日 10:01 - ",
+    "[2024/2/1 下午10:01:22] ",
+    "[2024. 2. 1. 오후 10:01:22] ",
+    "[١/٢/٢٠٢٤، ١٠:٠١:٢٢ م] ",
+    "Feb 1, 2024, 10:01 AM - ",
+    "1 February 2024 10:01 - ",
+    "2024-02-01T10:01:22Z ",
+    "2024-02-01 10:01:22.123 ",
+    "2024-02-01T10:01:22+01:00 ",
+    "[10:01] ",
+    "(10:01 AM) ",
+    "10:01:22 ",
+    "00:10:01.500 ",
+]
+
+
+def turns(text: str) -> list[tuple]:
+    return [(turn["speaker"], turn["text"]) for turn in parse_chat(text)]
+
+
+@pytest.mark.parametrize("first", NAMES)
+@pytest.mark.parametrize("second", NAMES)
+def test_names(first, second):
+    if first == second:
+        return
+    text = f"{first}: hi there\n{second}: yes: at 10:30, see https://x.org: it"
+    expected = [(first, "hi there"), (second, "yes: at 10:30, see https://x.org: it")]
+    assert turns(text) == expected
+    assert turns(text.replace("\n", "\r\n") + "\n\n") == expected
+
+
+@pytest.mark.parametrize("stamp", STAMPS)
+@pytest.mark.parametrize("name", [*NAMES, "mira k", "the shop on the corner"])
+def test_time_stamps_are_no_part_of_a_speaker(stamp, name):
+    text = f"{stamp}{name}: hi\nmore: of it\n{stamp}Tom: 10:30 it is"
+    assert turns(text) == [(name, "hi\nmore: of it"), ("Tom", "10:30 it is")]
+
+
+def test_a_time_behind_the_name_or_above_the_text():
+    expected = [("Robin", "Hello\nyou"), ("Support Desk", "Hi: go on")]
+    assert turns("Robin [10:00]: Hello\nyou\nSupport Desk (10:01 AM): Hi: go on") == expected
+    assert turns("Robin  10:00 AM\nHello\nyou\nSupport Desk  10:01 AM\nHi: go on") == expected
+    text = "Robin, [01.02.2024 10:00]\nHello\nyou\n\nSupport Desk, [01.02.2024 10:01]\nHi: go on"
+    assert turns(text) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "see https://example.org/a: it",
+        "http://example.org",
+        "at 10:30 or 11:15",
+        "10:30 is fine",
+        "10:30 is fine: yes",
+        "here's the list: apples",
+        "I told him: no",
+        "Thanks :)",
+        "ok:)",
+        "PS: thanks",
+        "Note: it is late",
+        "order number: 1234",
+        "Order Number: 1234",
+        "the ratio is 3:1",
+        "Email: a@example.org",
+        "mailto:a@example.org",
+        ": what",
+        "- one: two",
+        "I would like to say that this here is long: yes",
+    ],
+)
+def test_a_colon_that_names_nobody(line):
+    expected = [("Mira", f"hi\n{line}"), ("Tom", "ok")]
+    assert turns(f"Mira: hi\n{line}\nTom: ok") == expected
+    stamped = f"[01/02/24, 10:00] Mira: hi\n{line}\n[01/02/24, 10:01] Tom: ok"
+    assert turns(stamped) == expected
+
+
+def test_other_marks():
+    assert turns("客户：你好\n客服：您好：请说") == [("客户", "你好"), ("客服", "您好：请说")]
+    assert turns("Nom : oui\nAutre : non : si") == [("Nom", "oui"), ("Autre", "non : si")]
+    assert turns("**Mira:** hi\n**Tom**: ho") == [("Mira", "hi"), ("Tom", "ho")]
+    assert turns("Mira:hi\nTom:ho") == [("Mira", "hi"), ("Tom", "ho")]
+
+
+def test_what_nobody_said_has_no_speaker():
+    text = "1/2/24, 10:00 - Messages are encrypted.\n1/2/24, 10:01 - Mira: hi\n1/2/24, 10:02 - Tom left"
+    assert turns(text) == [(None, "Messages are encrypted."), ("Mira", "hi"), (None, "Tom left")]
+    assert turns("It began here.\nMira: hi\nTom: ho")[0] == (None, "It began here.")
+    assert turns("A text alone. It says: no.\nAnd on.") == [
+        (None, "A text alone. It says: no.\nAnd on.")
+    ]
+    assert turns("") == turns(" \n\t") == []
+
+
+SAID = st.text("abc é,.!?()[]{}'\"\\客م👍 ", min_size=1, max_size=20).map(str.strip).filter(bool)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(["", *STAMPS]),
+    st.lists(st.sampled_from(NAMES), min_size=2, max_size=4, unique=True),
+    st.lists(st.lists(SAID, min_size=1, max_size=3), min_size=1, max_size=6),
+)
+def test_any_chat(stamp, names, said):
+    people = [names[i % len(names)] for i in range(len(said))]
+    lines = [
+        f"{stamp}{name}: " + "\n".join(texts) for name, texts in zip(people, said, strict=True)
+    ]
+    expected = [(name, "\n".join(texts)) for name, texts in zip(people, said, strict=True)]
+    assert turns("\n".join(lines)) == expected
