@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from stages.common.atomic_io import atomic_write
 from stages.common.cli import run
+from stages.common.languages import length_unit
 from stages.common.parquet import SPLITS, open_parquet
 from stages.common.prefetch import prefetch
 from stages.params import load
@@ -22,6 +23,7 @@ from stages.params import load
 CLEAN = Path("data/clean")
 PROMPTS = Path("data/prompts")
 BATCH = 20_000  # rows
+FEW = 1000  # dialogues
 SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("id", "conversation", "prompt")),
@@ -32,17 +34,20 @@ SCHEMA = pa.schema(
 
 def main() -> None:
     format_batch = partial(to_prompts, template=load().format_prompts.template)
-    words = rows = 0
+    length = rows = 0
+    unit = None
     with atomic_write(PROMPTS) as aside:
         aside.mkdir()
         for split in SPLITS:
             source = open_parquet(CLEAN / f"{split}.parquet", "run clean first")
             with pq.ParquetWriter(aside / f"{split}.parquet", SCHEMA) as writer:
-                for table, said in prefetch(format_batch, source.iter_batches(batch_size=BATCH)):
+                for table, sizes in prefetch(format_batch, source.iter_batches(batch_size=BATCH)):
                     writer.write_table(table)
-                    words += said
+                    # The first dialogues show which language all are in.
+                    unit = unit or length_unit(pl.Series(table["conversation"].slice(0, FEW)))
+                    length += sizes[unit]
                     rows += len(table)
-    print(f"format_prompts: {rows} prompts of {words / rows:.0f} words on average")
+    print(f"format_prompts: {rows} prompts of {length / rows:.0f} {unit} on average")
 
 
 def render_conversations(turns: pl.Series) -> pl.Series:
@@ -56,8 +61,8 @@ def render_conversations(turns: pl.Series) -> pl.Series:
     return turns.list.eval(line).list.join("\n")
 
 
-def to_prompts(batch: pa.RecordBatch, template: str) -> tuple[pa.Table, int]:
-    """A batch of prompts, and how many words are in them."""
+def to_prompts(batch: pa.RecordBatch, template: str) -> tuple[pa.Table, dict[str, int]]:
+    """A batch of prompts, and how many words and characters are in them."""
     frame = pl.from_arrow(batch)
     conversations = render_conversations(frame["turns"])
     head, tail = template.split("{conversation}")
@@ -65,7 +70,9 @@ def to_prompts(batch: pa.RecordBatch, template: str) -> tuple[pa.Table, int]:
     columns = conversations.alias("conversation"), prompts.alias("prompt")
     table = frame.select("id", *columns, "references").to_arrow().cast(SCHEMA)
     # clean leaves no other white space.
-    return table, prompts.str.count_matches(r"[ \n]+").sum() + len(frame)
+    gaps = prompts.str.count_matches(r"[ \n]+").sum()
+    characters = prompts.str.len_chars().sum() - gaps
+    return table, {"words": gaps + len(frame), "characters": characters}
 
 
 if __name__ == "__main__":

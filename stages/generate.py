@@ -7,11 +7,16 @@
 import json
 import sys
 import time
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stages.common.atomic_io import atomic_write, disk_errors, need, remove
 from stages.common.cli import UserError, run
 from stages.params import Params, load
+
+if TYPE_CHECKING:
+    import polars as pl
 
 PROMPTS = Path("data/prompts/test.parquet")
 BASE = Path("models/base")
@@ -29,12 +34,13 @@ def main() -> None:
 
     import polars as pl
 
+    from stages.common.languages import length_unit, lengths
     from stages.model.generation import summarize
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_base, load_tokenizer, load_tuned
     from stages.model.prepacked import prepack
 
-    rows = pl.read_parquet(PROMPTS, columns=["id", "conversation"])
+    rows = pl.read_parquet(PROMPTS, columns=["id", "conversation", "references"])
     hardware = choose_hardware(params.model.precision)
     print(f"generate: {len(rows)} summaries by {which} on {hardware}")
     tokenizer = load_tokenizer(BASE, params.format_prompts.chat_template)
@@ -44,15 +50,19 @@ def main() -> None:
     partial = partial_file(which, params, hardware)
     conversations, started = rows["conversation"].to_list(), time.monotonic()
     knobs = params.format_prompts, params.generate
-    summaries = summarize(prepack(model), tokenizer, conversations, *knobs, partial=partial)
+    cut = Counter()
+    summaries = summarize(
+        prepack(model), tokenizer, conversations, *knobs, partial=partial, cut=cut
+    )
     seconds = time.monotonic() - started
     if which == "tuned":
         refuse_constant(summaries, conversations)
     write_summaries(SUMMARIES / f"{which}.jsonl", rows["id"].to_list(), summaries)
     remove(partial)
-    words = sum(len(summary.split()) for summary in summaries) / len(summaries)
-    rate = len(summaries) / seconds
-    print(f"generate: {words:.1f} words on average, {rate:.2f} summaries/s, {seconds:.0f} s")
+    tell_cut(cut["summaries"], len(summaries), rows["references"], tokenizer, params)
+    unit = length_unit(pl.Series(summaries))
+    length, rate = lengths(pl.Series(summaries), unit).mean(), len(summaries) / seconds
+    print(f"generate: {length:.1f} {unit} on average, {rate:.2f} summaries/s, {seconds:.0f} s")
 
 
 def partial_file(which: str, params: Params, hardware) -> Path:
@@ -74,6 +84,25 @@ def write_summaries(path: Path, ids: list[str], summaries: list[str]) -> None:
         out.writelines(
             json.dumps({"id": id_, "summary": summary}, ensure_ascii=False) + "\n"
             for id_, summary in zip(ids, summaries, strict=True)
+        )
+
+
+def tell_cut(cut: int, summaries: int, references: "pl.Series", tokenizer, params: Params) -> None:
+    """One line where more than a few summaries met the limit before their end, and what to do."""
+    from stages.common.limits import fitting_limit, too_many
+    from stages.model.tokenization import tokenize_summary
+
+    if not too_many(cut, summaries):
+        return
+    knobs, limit = params.format_prompts, params.generate.max_new_tokens
+    texts = references.explode().to_list()
+    needed = fitting_limit([len(tokenize_summary(tokenizer, text, knobs)) for text in texts])
+    line = f"generate: {cut} of {summaries} summaries are cut at generate.max_new_tokens {limit}: "
+    if needed > limit:
+        print(line + f"{needed} fits 95 % of the references")
+    else:
+        print(
+            line + f"95 % of the references end by {needed}, so this model does not stop by itself"
         )
 
 

@@ -92,10 +92,15 @@ def examples(count: int = 10) -> str:
         ]
         name = html.escape(row["id"]).replace("`", "'")  # a backtick would end the code
         parts += ["", f"## `{name}`", "", "  \n".join(turns), ""]
-        parts += [f"- Reference: {html.escape(reference)}" for reference in row["references"]]
-        parts += [f"- **Tuned: {html.escape(made['tuned'][row['id']])}**"]
-        parts += [f"- Untuned base: {html.escape(made['base'][row['id']])}"]
+        parts += [f"- Reference: {shown(reference)}" for reference in row["references"]]
+        parts += [f"- **Tuned: {shown(made['tuned'][row['id']])}**"]
+        parts += [f"- Untuned base: {shown(made['base'][row['id']])}"]
     return "\n".join(parts) + "\n"
+
+
+def shown(text: str) -> str:
+    """A summary in an item of a list, with its lines."""
+    return html.escape(text).replace("\n", "<br>")
 
 
 def show() -> None:
@@ -115,13 +120,14 @@ def draw() -> None:
         for name, style in (("train", "-"), ("validation", "o-")):
             curve = read_columns(PLOTS / f"{name}_loss.csv")
             axes.plot(curve["step"], curve["loss"], style, label=name)
-    with picture("bleu_by_length", "BLEU by length", "words in the conversation") as axes:
-        lengths = read_columns(PLOTS / "bleu_by_length.csv")
-        words = lengths.pop("words")
+    lengths, unit = read_lengths(PLOTS / "bleu_by_length.csv")
+    with picture("bleu_by_length", "BLEU by length", f"{unit} in the conversation") as axes:
+        sizes = lengths.pop("length")
         for name, scores in lengths.items():
-            axes.plot(words, scores, "o-", label=name.replace("_", " "))
-    with picture("summary_length", "Words in the summary", "words in the references") as axes:
-        lengths = read_columns(PLOTS / "summary_length.csv")
+            axes.plot(sizes, scores, "o-", label=name.replace("_", " "))
+    lengths, unit = read_lengths(PLOTS / "summary_length.csv")
+    title = f"{unit.capitalize()} in the summary"
+    with picture("summary_length", title, f"{unit} in the references") as axes:
         wanted = lengths.pop("reference")
         for name, made in lengths.items():
             axes.plot(wanted, made, "o", alpha=0.6, label=name)
@@ -152,9 +158,19 @@ def picture(name: str, title: str, x_label: str) -> Iterator["Axes"]:
 
 
 def read_columns(path: Path) -> dict[str, list[float]]:
-    with open(need(path, "run `make repro` first"), encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(path)
     return {name: [float(row[name]) for row in rows] for name in rows[0]}
+
+
+def read_lengths(path: Path) -> tuple[dict[str, list[float]], str]:
+    """The columns of a table of lengths, and their unit: words or characters."""
+    rows = read_rows(path)
+    return {k: [float(row[k]) for row in rows] for k in rows[0] if k != "unit"}, rows[0]["unit"]
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with open(need(path, "run `make repro` first"), encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def read_trials(path: Path) -> dict[str, list[float]]:

@@ -13,7 +13,7 @@ from transformers import set_seed
 from stages.common.atomic_io import disk_errors
 from stages.common.cli import Interrupted, UserError, out_of_memory
 
-Results = list[str] | list[list[list[int]]]  # anything that JSON can hold, one for each prompt
+Results = list  # anything that JSON can hold, one for each prompt
 
 
 def run_batches(
