@@ -2,7 +2,8 @@
 
 Reads `data/raw/{split}.parquet`, writes `data/clean/{split}.parquet`, in batches and in bounded
 memory. Rows that cannot be understood are counted by reason. The test split is read first: a
-dialogue that stands there, or nearly so, is dropped from validation and train.
+dialogue that stands there, or nearly so, is dropped from validation and train. `cleaning.json` says
+how conversations were read, so that new ones are read alike.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 from stages.cleaning.columns import read_references, split_turns
 from stages.cleaning.near_duplicates import Index
 from stages.cleaning.rules import clean_turns, redact_references
-from stages.common.atomic_io import atomic_write
+from stages.common.atomic_io import atomic_write, write_json
 from stages.common.cli import UserError, run
 from stages.common.parquet import SPLITS, open_parquet
 from stages.common.prefetch import prefetch
@@ -26,6 +27,8 @@ from stages.params import Clean, Columns, load
 RAW = Path("data/raw")
 CLEAN = Path("data/clean")
 BATCH = 20_000  # rows
+# What decides which rows are trained on, and nothing of how a conversation is read.
+TRAINING_ONLY = {"max_malformed", "holdout", "near_duplicates"}
 PUNCTUATION = bytes(code for code in range(128) if not chr(code).isalnum())  # and white space
 REPEATED = ("duplicate", "near-duplicate")  # reasons to drop a row that is well-formed
 TURN = pa.struct([("speaker", pa.string()), ("text", pa.string())])
@@ -69,6 +72,7 @@ def main() -> None:
         if index and lacking:
             dropped["near-duplicate"] = drop_near_duplicates(aside, index, counts)
         check(counts, dropped, sum(rows.values()), params)
+        write_json(aside / "cleaning.json", params.model_dump(exclude=TRAINING_ONLY))
     print(
         "clean:", ", ".join(f"{split} {counts[split]}" for split in SPLITS), "dialogues;", end=" "
     )

@@ -2,10 +2,11 @@
 
 Reads `data/clean/{split}.parquet`, writes `data/prompts/{split}.parquet` with the columns `id`,
 `conversation` (a turn a line), `prompt` (the template around it) and `references`, in batches and
-in bounded memory. Chat models get the conversation in their own template instead, see
+in bounded memory; and `usage.json`, what an adapter carries: cleaning and prompt. Chat models get the conversation in their own template instead, see
 `stages.model.tokenization`.
 """
 
+import json
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.common.atomic_io import atomic_write
+from stages.common.atomic_io import atomic_write, need, write_json
 from stages.common.cli import run
 from stages.common.parquet import SPLITS, open_parquet
 from stages.common.prefetch import prefetch
@@ -31,7 +32,8 @@ SCHEMA = pa.schema(
 
 
 def main() -> None:
-    format_batch = partial(to_prompts, template=load().format_prompts.template)
+    params = load().format_prompts
+    format_batch = partial(to_prompts, template=params.template)
     words = rows = 0
     with atomic_write(PROMPTS) as aside:
         aside.mkdir()
@@ -42,6 +44,9 @@ def main() -> None:
                     writer.write_table(table)
                     words += said
                     rows += len(table)
+        cleaning = need(CLEAN / "cleaning.json", "run clean first").read_text(encoding="utf-8")
+        usage = {"cleaning": json.loads(cleaning), "prompt": params.model_dump()}
+        write_json(aside / "usage.json", usage)
     print(f"format_prompts: {rows} prompts of {words / rows:.0f} words on average")
 
 

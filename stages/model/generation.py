@@ -16,9 +16,11 @@ def summarize(
     knobs: Generate,
     progress: bool = True,
     partial: Path | None = None,
+    frame: tuple[str, str] | None = None,
 ) -> list[str]:
-    """One summary a conversation, see `run_batches` for `progress` and `partial`."""
-    prompts = [tokenize_prompt(tokenizer, text, prompting) for text in conversations]
+    """One summary a conversation, see `run_batches` for `progress` and `partial`, `tokenize_prompt`
+    for `frame`."""
+    prompts = [tokenize_prompt(tokenizer, text, prompting, frame) for text in conversations]
     model.eval()
 
     def work(rows: list[list[int]]) -> list[str]:

@@ -11,7 +11,7 @@ from stages.params import Params
 from stages.training.shared_prefix import build_row
 
 
-def read_dataset(path: Path, tokenizer, params: Params) -> Dataset:
+def read_dataset(path: Path, tokenizer, params: Params, frame: tuple[str, str]) -> Dataset:
     """A split of `data/prompts`: a row a dialogue, see `stages.training.shared_prefix`.
 
     `length` is the row's tokens, `references` how many it holds. References above
@@ -24,7 +24,8 @@ def read_dataset(path: Path, tokenizer, params: Params) -> Dataset:
         fitting = [ids for ids in summaries if len(ids) <= longest]
         left_out += len(summaries) - len(fitting)
         if fitting:
-            built = build_row(tokenize_prompt(tokenizer, row["conversation"], prompting), fitting)
+            prompt = tokenize_prompt(tokenizer, row["conversation"], prompting, frame)
+            built = build_row(prompt, fitting)
             rows.append({**built, "length": len(built["input_ids"]), "references": len(fitting)})
     if left_out:
         print(f"finetune: {left_out} references of {path.stem} left out, above max_summary_tokens")
