@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from stages.common.cli import UserError
 
@@ -96,30 +105,48 @@ class Fetch(Section):
 
 
 class Columns(Section):
-    """Where a row keeps its id, its conversation and its references; see `params.yaml`."""
+    """Where a row has its id, its conversation and its references; see `params.yaml`.
+
+    `auto`: clean finds it in the data.
+    """
 
     id: Text | None
-    conversation: Text
+    conversation: Text | None
     customer: Text | None
     agent: Text | None
     speaker: Text | None
     text: Text | None
     speaker_separator: Text | None
-    references: Text
+    references: Text | Annotated[list[Text], Field(min_length=1)]
 
     @model_validator(mode="after")
     def one_layout(self) -> "Columns":
         if (self.customer is None) != (self.agent is None):
             raise ValueError("customer and agent are given together")
-        if self.customer and self.text:
+        if self.customer and (self.text or self.speaker):
             raise ValueError("give customer and agent, or speaker and text, not both")
-        if self.speaker and not self.text:
-            raise ValueError("speaker needs text, the field that holds what was said")
+        if self.conversation is None and not self.customer:
+            raise ValueError(
+                "conversation is null: name the columns customer and agent, a side each"
+            )
         return self
 
 
+def auto_or_mapping(value: object) -> str:
+    return "auto" if isinstance(value, str) else "mapping"
+
+
+# A value of the wrong type is reported as no mapping, which is what most people want to write.
+AutoColumns = Annotated[
+    Annotated[Literal["auto"], Tag("auto")] | Annotated[Columns, Tag("mapping")],
+    Discriminator(auto_or_mapping),
+]
+Roles = dict[Text | bool | int, Literal["customer", "agent"]]
+
+
 class Clean(Section):
-    columns: Columns
+    columns: AutoColumns
+    roles: Roles | None
     html_entities: bool
     urls: bool
     redact: bool
@@ -282,7 +309,8 @@ def _sentence(error: ValidationError) -> str:
             return f"{key} is gone: {GONE[key]}"
     first = errors[0]
     # A union reports each of its members; the member's own name is no part of the key.
-    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith("constrained-"))
+    members = ("constrained-", "list[", "mapping", "auto")
+    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith(members))
     value = first["input"]
     if first["type"] == "missing":
         return f"{key} is missing"

@@ -1,94 +1,212 @@
-"""From a source's columns to turns and references, whatever layout `clean.columns` describes."""
+"""Which columns of a raw table are the id, the conversation and the references, found in a sample."""
 
-import json
+import re
+from collections.abc import Iterable
+from statistics import mean
 
 import polars as pl
-import pyarrow as pa
+import pyarrow.parquet as pq
 
-from stages.cleaning.rules import clean_reference
+from stages.cleaning.guessing import (
+    NOTHING,
+    SIDES,
+    layout_of,
+    leaves,
+    messages_answered,
+    said,
+    share_with_speakers,
+    siblings,
+    side_of,
+)
+from stages.cleaning.layouts import select_conversations, split_turns
+from stages.cleaning.paths import decode
+from stages.cleaning.references import texts_at
 from stages.common.cli import UserError
 from stages.params import Columns
 
+SAMPLE = 200  # rows
+CONVERSATION = re.compile(
+    r"conversation|dialog|turns|messages|\blog\b|transcript|chat|utterances|thread|article|document"
+    r"|\btext\b|body|source|input|history",
+    re.IGNORECASE,
+)
+REFERENCE = re.compile(
+    r"summar|highlight|abstract|tl;?dr|reference|gist|synopsis|headline|recap", re.IGNORECASE
+)
+TARGET = re.compile(r"target|output|response|completion|label|gold|title", re.IGNORECASE)
+NOT_REFERENCE = re.compile(r"extractive|\bid\b|_id$|length|count|model", re.IGNORECASE)
+ID = re.compile(r"(?:^|[\s_.-])(?:id|uuid|guid|key|fname|filename)$|[a-z]I[dD]$", re.IGNORECASE)
+NUMBERED = re.compile(r"(?P<stem>.*?)[ _-]?(?:\d{1,2}|[a-e])")
 
-def split_turns(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
-    """One turn a row: `row`, `speaker`, `text`, from any layout that `Columns` describes."""
-    column, dtype = pl.col("conversation"), frame["conversation"].dtype
-    if dtype == pl.Null:  # nulls alone are of no type, and so of any
-        column, dtype = column.cast(pl.String), pl.String()
-    said = frame.select("row", column)
-    if dtype == pl.String and columns.speaker_separator:
-        parts = pl.col("conversation").str.splitn(columns.speaker_separator, 2)
-        lines = said.with_columns(column.str.split("\n")).explode("conversation")
-        lines = lines.with_columns(parts.struct.rename_fields(["speaker", "text"])).unnest(
-            "conversation"
+
+def settle_columns(columns: Columns | str, source: pq.ParquetFile) -> Columns:
+    """`clean.columns` with what it leaves to be found, which is printed, read from a raw file."""
+    if (
+        columns != "auto"
+        and "auto" not in columns.model_dump(exclude={"speaker_separator"}).values()
+    ):
+        return columns
+    batch = next(source.iter_batches(batch_size=SAMPLE), None)
+    if batch is None:
+        raise UserError("clean.columns is auto and train has no rows to find columns in")
+    found = find_columns(pl.from_arrow(batch), None if columns == "auto" else columns)
+    known = {key: value for key, value in found.model_dump().items() if value is not None}
+    print("clean: columns found:", ", ".join(f"{key}: {value}" for key, value in known.items()))
+    return found
+
+
+def find_columns(
+    frame: pl.DataFrame, given: Columns | None = None, references: bool = True
+) -> Columns:
+    """The `Columns` of a raw table, from its first rows; keys of `given` that are not auto stay.
+
+    Without `references` the table is only to be summarised, and they may be None. Raises
+    `UserError`, which shows the columns, where it cannot tell.
+    """
+    rows = frame.head(SAMPLE)
+    columns = {name: rows[name].to_list() for name in rows.columns}
+    fixed = {} if given is None else {k: v for k, v in given.model_dump().items() if v != "auto"}
+    paths = {
+        path: values
+        for name in columns
+        for path, values in leaves([{name: v} for v in columns[name]], 4)
+    }
+    # A column whose name holds a dot is no path.
+    if "conversation" in fixed:
+        layout = find_layout(fixed["conversation"], paths)
+        layout = {key: layout.get(key) for key in NOTHING} | {
+            k: fixed[k] for k in NOTHING if k in fixed
+        }
+        layout["conversation"] = fixed["conversation"]
+    else:
+        layout = find_conversation(paths, columns)
+    found = NOTHING | layout
+    found["id"] = fixed["id"] if "id" in fixed else find_id(columns)
+    if "references" in fixed:
+        found["references"] = fixed["references"]
+    else:
+        found["references"] = find_references(paths, found)
+    if found["references"] is None and references:
+        raise UserError(
+            f"no summaries are found: set clean.columns.references to one of {listed(frame.columns)}"
         )
-        bare = pl.col("text").is_null()  # a line without a separator is all text
-        return lines.with_columns(
-            speaker=pl.when(bare).then(None).otherwise(pl.col("speaker").str.strip_chars(" #")),
-            text=pl.when(bare).then(pl.col("speaker")).otherwise(pl.col("text")),
+    checked = Columns.model_validate(found | {"references": found["references"] or "none"})
+    checked = checked.model_copy(update={"references": found["references"]})
+    if one_message_each(rows, checked):
+        return checked.model_copy(update={"speaker_separator": "auto"})
+    return checked
+
+
+def one_message_each(rows: pl.DataFrame, columns: Columns) -> bool:
+    """Whether chat messages have the conversation in one of them, as text with a turn a line."""
+    if not columns.text or columns.speaker_separator:
+        return False
+    frame = pl.DataFrame({"conversation": select_conversations(rows, columns)})
+    turns = split_turns(frame.with_row_index("row"), columns)
+    single = not turns["row"].is_duplicated().any()
+    return single and share_with_speakers(turns["text"].to_list()) >= 0.6
+
+
+def listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))
+
+
+def find_layout(path: str, paths: dict[str, list]) -> dict:
+    guess = layout_of(paths.get(path, []))
+    if guess is None or not guess[1]:
+        return next(({"speaker": other} for other in siblings_of_lists(path, paths)), {})
+    return guess[1]
+
+
+def siblings_of_lists(path: str, paths: dict[str, list]) -> list[str]:
+    values = [value for value in map(decode, paths.get(path, [])) if value is not None]
+    lists = values and all(isinstance(value, list) for value in values)
+    return list(siblings(path, paths)) if lists else []
+
+
+def find_conversation(paths: dict[str, list], columns: dict[str, list]) -> dict:
+    """The path to the conversation and how its turns are laid out."""
+    ranked = []
+    for path, values in paths.items():
+        guess = layout_of(values)
+        name = path.split(".")[-1]
+        if guess is None or ID.search(name):
+            continue
+        sure, layout = guess
+        if sure == 1 and (beside := siblings_of_lists(path, paths)):
+            sure, layout = 3, {"speaker": beside[0]}
+        sure += 1 if CONVERSATION.search(name) else 0.5 if CONVERSATION.search(path) else 0
+        sure -= 3 if REFERENCE.search(path) else 1 if TARGET.search(path) else 0
+        length = mean(len(" ".join(words(value))) for value in values)
+        ranked.append((sure, length, path, layout))
+    best = max(ranked, default=None, key=lambda entry: entry[:2])
+    sides = [side_of(pattern, {k: v for k, v in columns.items() if spoken(v)}) for pattern in SIDES]
+    if all(sides) and sides[0] != sides[1] and (best is None or best[0] < 2.5):
+        return {"conversation": None, "customer": sides[0], "agent": sides[1]}
+    # Texts alone are a document: long, or called what conversations are called.
+    if best is None or (best[0] < 1 and best[1] < 200):
+        raise UserError(
+            f"no conversation is found: set clean.columns.conversation to one of {listed(columns)}"
         )
-    if dtype == pl.String:
-        return said.select("row", speaker=pl.lit(None, dtype=pl.String), text=column)
-    if not isinstance(dtype, pl.List):
-        raise UserError(f"clean.columns.conversation {columns.conversation!r} is {dtype}: no text")
-    flat = said.explode("conversation").drop_nulls("conversation")
-    if dtype.inner == pl.String:
-        return flat.select("row", speaker=pl.lit(None, dtype=pl.String), text=column)
-    if not isinstance(dtype.inner, pl.Struct):
-        raise UserError(f"the turns of {columns.conversation!r} are neither texts nor objects")
-    fields, field = [field.name for field in dtype.inner.fields], column.struct.field
-    for key in ("customer", "agent", "speaker", "text"):
-        name = getattr(columns, key)
-        if name is not None and name not in fields:
-            raise UserError(f"a turn has no field {name!r}: see clean.columns.{key}")
-    if columns.customer:
-        # A customer's and an agent's turn of each pair, one after the other.
-        sides = [
-            flat.select(field(name).cast(pl.String)) for name in (columns.customer, columns.agent)
-        ]
-        texts = [side.to_series().alias("text") for side in sides]
-        turn = pl.int_range(2 * len(flat), eager=True)
-        order = turn // 2 + turn % 2 * len(flat)
-        speakers = pl.Series(["customer", "agent"], dtype=pl.String)
-        return pl.DataFrame(
-            [
-                flat["row"].gather(turn // 2),
-                speakers.gather(turn % 2).alias("speaker"),
-                pl.concat(texts).gather(order),
-            ]
-        )
-    if not columns.text:
-        raise UserError("turns are objects: set clean.columns.text, or customer and agent")
-    speaker = field(columns.speaker).cast(pl.String) if columns.speaker else pl.lit(None)
-    return flat.select("row", speaker=speaker, text=field(columns.text).cast(pl.String))
+    return {"conversation": best[2], **best[3]}
 
 
-def read_references(values: pl.Series, path: str) -> pl.Series:
-    """References of each row, a list of texts; null where there are none that can be understood."""
-    steps = [] if path == values.name else path.split(".")[1:]
-    found = [_references(value, steps) for value in values.to_list()]
-    flat, starts = [], []
-    for texts in found:
-        starts.append(None if texts is None else len(flat))
-        flat += texts or ()
-    starts.append(len(flat))
-    # By way of Arrow, for polars builds nested columns out of Python lists slowly; in parts, for
-    # pyarrow, given Python lists, imports pandas, a third of what this stage's start would cost.
-    offsets = pl.Series(starts, dtype=pl.Int64).to_arrow()
-    lists = pa.LargeListArray.from_arrays(offsets, pl.Series(flat, dtype=pl.String).to_arrow())
-    return pl.Series(lists)
+def words(value: object) -> list[str]:
+    value = decode(value)
+    if isinstance(value, dict):
+        return [text for inner in value.values() for text in words(inner)]
+    if isinstance(value, list):
+        return [text for inner in value for text in words(inner)]
+    return [value] if isinstance(value, str) else []
 
 
-def _references(value: object, steps: list[str]) -> list[str] | None:
-    try:
-        for step in steps:
-            value = json.loads(value) if isinstance(value, str) else value
-            value = value[step]
-        values = [value] if isinstance(value, str) else value
-        if isinstance(values, dict) or any(isinstance(item, dict) for item in values):
-            return None  # its keys would pass for references
-        texts = [item if isinstance(item, str) else " ".join(item) for item in values if item]
-        cleaned = [text for text in map(clean_reference, texts) if text]
-    except (ValueError, TypeError, KeyError):
+def spoken(values: list) -> bool:
+    """Whether a column is texts, or lists of texts."""
+    return any(words(value) for value in values) and mean(len(said(value)) for value in values) > 8
+
+
+def find_references(paths: dict[str, list], found: dict) -> str | list[str] | None:
+    """The path to the references; several columns, `summary1` and `summary2`, where they are one each."""
+    taken = [found[key] for key in ("conversation", "id", "speaker") if found[key]]
+    if found["conversation"] is None:
+        taken += [found["customer"], found["agent"]]
+    readable = {}
+    for path, values in paths.items():
+        if any(path == other or path.startswith(f"{other}.") for other in taken):
+            continue
+        known = [value for value in map(decode, values) if value not in (None, "", [])]
+        if not known or any(isinstance(value, dict) for value in known):
+            continue
+        if sum(texts_at(value, []) is not None for value in known) >= 0.8 * len(known):
+            name = path.split(".")[-1]
+            score = 4 if REFERENCE.search(name) else 3 if REFERENCE.search(path) else 0
+            score = score or (2 if TARGET.search(name) else 0)
+            score -= 3 if NOT_REFERENCE.search(name) else 0
+            readable[path] = (
+                score,
+                "abstractive" in name.lower(),
+                mean(map(len, map(words, known))),
+            )
+    best = max(readable, key=readable.get, default=None)
+    values = paths.get(found["conversation"], [])
+    if (best is None or readable[best][0] <= 0) and messages_answered(values, found):
+        return f"{found['conversation']}[-1].{found['text']}"
+    if best is None or readable[best][0] <= 0:
         return None
-    return list(dict.fromkeys(cleaned)) or None
+    stem = NUMBERED.fullmatch(best)
+    family = [
+        p for p in readable if stem and (m := NUMBERED.fullmatch(p)) and m["stem"] == stem["stem"]
+    ]
+    return family if len(family) > 1 else best
+
+
+def find_id(columns: dict[str, list]) -> str | None:
+    """The column that names rows: called id, or called so in part and different in each row."""
+    for name, values in columns.items():
+        if name.lower() == "id" and any(value is not None for value in values):
+            return name
+    for name, values in columns.items():
+        known = [value for value in values if isinstance(value, str | int)]
+        if ID.search(name) and known and len(set(known)) > 0.9 * len(values):
+            return name
+    return None

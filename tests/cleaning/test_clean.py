@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages import clean
+from stages.cleaning import output, raw
 from stages.common.cli import UserError
 from tests.helpers.data import (
     NO_COLUMNS,
@@ -46,7 +47,7 @@ def test_dialogstudio(tmp_path, monkeypatch):
     ]
     for split in SPLITS:
         schema = pq.read_schema(f"data/clean/{split}.parquet").remove_metadata()
-        assert schema == clean.SCHEMA
+        assert schema == output.SCHEMA
 
 
 def test_list_of_turns_with_a_speaker(tmp_path, monkeypatch):
@@ -85,12 +86,12 @@ def test_text_with_a_turn_a_line(tmp_path, monkeypatch):
         "train"
     ]
     turns = [(turn["speaker"], turn["text"]) for turn in rows[0]["turns"]]
-    assert turns == [("Person1", "hi: you"), ("Person2", "yes"), (None, "and on")]
+    assert turns == [("#Person1#", "hi: you"), ("#Person2#", "yes"), (None, "and on")]
     assert rows[0]["references"] == ["#Person1# greets."]
 
 
 def test_documents_and_numbered_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr(clean, "BATCH", 2)  # numbers go on from batch to batch
+    monkeypatch.setattr(raw, "BATCH", 2)  # numbers go on from batch to batch
     train = [{"text": f"One: two\nthree {i}", "summary": "S"} for i in range(5)]
     rows = run_clean(tmp_path, monkeypatch, TEXT, three(train))
     assert [row["id"] for row in rows["train"]] == [f"train-{i}" for i in range(1, 6)]

@@ -14,8 +14,8 @@ MALFORMED = [
     studio("null", [pair("a", "a")], None),
     studio("none", [pair("b", "b")], []),
     studio("blank", [pair("c", "c")], [[" "]]),
-    studio("an object", [pair("d", "d")], {"text": "R."}),
-    studio("objects", [pair("e", "e")], [{"text": "R."}]),
+    studio("an object", [pair("d", "d")], {"first": "R.", "second": "S."}),
+    studio("objects", [pair("e", "e")], [{"first": "R.", "second": "S."}]),
     studio("a number", [pair("f", "f")], 5),
     studio("not JSON", [pair("g", "g")], [["R."]]) | {"original dialog info": "R."},
     studio("no info", [pair("h", "h")], [["R."]]) | {"original dialog info": None},
@@ -44,6 +44,8 @@ def test_too_many_malformed_rows(tmp_path, monkeypatch):
     assert str(error.value) == (
         "80% of 15 rows are malformed (2 with empty turns, 1 without a conversation,"
         " 9 without references), above clean.max_malformed: is clean.columns right?"
+        " clean.columns.references 'original dialog info.summaries.abstractive_summaries' leads to"
+        ' no text in {"summaries": {"abstractive_summaries": null}}'
     )
     assert not Path("data/clean").exists()
     assert not leftovers()
@@ -68,8 +70,9 @@ def test_duplicates_leave_train_not_test(tmp_path, monkeypatch, capsys):
     rows = run_clean(tmp_path, monkeypatch, TEXT, splits, lowercase=False)
     assert [row["references"] for row in rows["test"]] == [["T"]]
     assert [row["references"] for row in rows["validation"]] == [["validation 0"], ["talk 0"]]
-    assert [row["references"] for row in rows["train"]] == [["talk 2"]]
-    assert "4 duplicate" in capsys.readouterr().out
+    assert [row["references"] for row in rows["train"]] == [["talk 2", "again"]]
+    printed = capsys.readouterr().out
+    assert "joined: 1 rows" in printed and "3 duplicate" in printed
 
 
 @pytest.mark.parametrize("given", [[], ["validation"], ["test"]])

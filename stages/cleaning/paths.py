@@ -1,0 +1,116 @@
+"""Paths into a row, such as `info.summaries[0].text`, and texts that hold a list or an object."""
+
+import ast
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from stages.cleaning.redaction import redact
+
+STEP = re.compile(r"\[(-?\d+)\]|([^.\[\]]+)")
+CONTAINER = re.compile(r"\s*(?:\[.*\]|\{.*\})\s*", re.DOTALL)
+# What Python, numpy and pandas print and a literal is not: items without a comma, arrays, nan.
+PRINTED = re.compile(
+    r"""(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?P<end>[]}])"""
+    r"""|(?P<array>\barray\()|(?P<close>,?\s*dtype=\w+\)|\))|(?P<nan>\bnan\b)""",
+    re.DOTALL,
+)
+OPENS = re.compile(r"""\s*(?:array\()?['"\[{]""")
+
+
+def split_path(path: str, names: Iterable[str]) -> tuple[str | None, list[str | int]]:
+    """The name that a path begins with, the longest of `names`, and the steps that follow.
+
+    A name that is the path itself goes first, for names may hold dots. None where none fits.
+    """
+    if path in names:
+        return path, []
+    for name in sorted(names, key=len, reverse=True):
+        if path.startswith((f"{name}.", f"{name}[")):
+            return name, steps_of(path[len(name) :])
+    return None, []
+
+
+def steps_of(path: str) -> list[str | int]:
+    return [int(number) if number else name for number, name in STEP.findall(path)]
+
+
+def walk(value: object, steps: list[str | int]) -> object:
+    """What stands at the end of the steps, or None; a name applied to a list goes to each item."""
+    for i, step in enumerate(steps):
+        value = decode(value)
+        if isinstance(value, list) and isinstance(step, str):
+            return [walk(item, steps[i:]) for item in value]
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def field(item: object, path: str | None) -> object:
+    """A field of an object by its name or by a path; None where there is none."""
+    if path is None:
+        return None
+    if isinstance(item, dict) and path in item:
+        return item[path]
+    return walk(item, steps_of(path))
+
+
+def decode(value: object) -> object:
+    """A text that holds a list or an object, as JSON or as Python prints it, becomes that.
+
+    Any other value is returned as it is.
+    """
+    if not isinstance(value, str) or not CONTAINER.fullmatch(value):
+        return value
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        try:
+            found = ast.literal_eval(PRINTED.sub(_literal(value), value.strip()))
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            return value
+    return found if isinstance(found, dict) or holds_texts(found) else value
+
+
+def _literal(source: str):
+    text = source.strip()
+
+    def mend(match: re.Match) -> str:
+        match match.lastgroup:
+            case "array" | "close":
+                return ""
+            case "nan":
+                return "None"
+        return match[0] + ("," if OPENS.match(text, match.end()) else "")
+
+    return mend
+
+
+def holds_texts(value: object) -> bool:
+    """Whether a list has texts, lists or objects in it; "[1]" is a footnote and no list."""
+    items = list(value) if isinstance(value, list | tuple | set) else []
+    return not items or any(isinstance(item, str | list | tuple | dict) for item in items)
+
+
+def is_container(text: str) -> bool:
+    """Whether a text begins as a list or an object of texts does, whole or broken."""
+    return re.match(r"""\s*(?:\[\s*[\[{'"]|\{\s*['"])""", text) is not None
+
+
+def outline(value: object) -> str:
+    """A value for an error: its keys, its first items and the redacted beginnings of its texts."""
+
+    def short(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: short(value[key]) for key in list(value)[:6]}
+        if isinstance(value, list | tuple):
+            return [short(item) for item in value[:1]] + ["…"] * (len(value) > 1)
+        if isinstance(value, str):
+            text = " ".join(redact(value, Counter()).split())
+            return text if len(text) <= 16 else text[:15] + "…"
+        return value
+
+    return json.dumps(short(value), ensure_ascii=False, default=str)[:200]

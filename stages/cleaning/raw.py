@@ -1,0 +1,55 @@
+"""Raw tables: which of their columns `clean.columns` names, and rows with an id, in batches."""
+
+from collections.abc import Iterable, Iterator
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from stages.cleaning.layouts import paths_of, select_conversations
+from stages.cleaning.paths import split_path
+from stages.cleaning.references import read_references
+from stages.common.cli import UserError
+from stages.params import Columns
+
+BATCH = 20_000  # rows
+
+
+def columns_read(columns: Columns, names: Iterable[str], where: str) -> list[str]:
+    """The columns of a table that `columns` names, each once; `UserError` for one it has not."""
+    named = [("id", columns.id), ("conversation", columns.conversation)]
+    named += [("references", path) for path in paths_of(columns)]
+    if columns.conversation is None:
+        named += [("customer", columns.customer), ("agent", columns.agent)]
+    elif columns.speaker and not columns.text:
+        named.append(("speaker", columns.speaker))
+    found = {}
+    for key, path in named:
+        if path is None:
+            continue
+        name = split_path(path, names)[0]
+        if name is None:
+            lacking = path.split(".")[0].split("[")[0]
+            raise UserError(
+                f"{where} has no column {lacking!r}: set clean.columns.{key} to one of"
+                f" {', '.join(names)}, or to auto"
+            )
+        found[name] = None
+    return list(found)
+
+
+def read_batches(source: pq.ParquetFile, columns: Columns, where: str, split: str) -> Iterator:
+    """Yield frames of `id`, `conversation`, `references` from a raw file."""
+    picked = columns_read(columns, source.schema_arrow.names, where)
+    start = 0
+    for batch in source.iter_batches(batch_size=BATCH, columns=picked):
+        table = pl.from_arrow(batch)
+        numbers = pl.Series([f"{split}-{start + i + 1}" for i in range(len(table))])
+        ids = table[columns.id].cast(pl.String) if columns.id in picked else numbers
+        yield pl.DataFrame(
+            {
+                "id": ids.fill_null(numbers),
+                "conversation": select_conversations(table, columns),
+                "references": read_references(table, columns),
+            }
+        )
+        start += len(table)
