@@ -91,20 +91,22 @@ def adopt(usage: Usage, params: Params) -> Params:
     except ValidationError:
         raise UserError(f"the adapter's {FILE} is of another version: run finetune again") from None
     for name, section in theirs.items():
-        for key, here, there in differences(ours[name].model_dump(), section.model_dump(), name):
+        for key, here, there in differences(ours[name], section, name):
             values = f"params.yaml has {json.dumps(here)}, the adapter was trained with"
             print(f"{key}: {values} {json.dumps(there)}, which is used", file=sys.stderr)
     return params.model_copy(update=theirs)
 
 
-def differences(ours: dict, theirs: dict, name: str) -> list[tuple[str, object, object]]:
-    """Dotted key and both values of each leaf that differs."""
+def differences(ours, theirs, name: str) -> list[tuple[str, object, object]]:
+    """Dotted key and both values of each leaf that differs; what is to be found may be anything."""
+    if isinstance(ours, Section):
+        ours, theirs = ours.model_dump(mode="json"), theirs.model_dump(mode="json")
     found = []
     for key in sorted(ours.keys() | theirs.keys()):
         here, there = ours.get(key), theirs.get(key)
         if isinstance(here, dict) and isinstance(there, dict):
             found += differences(here, there, f"{name}.{key}")
-        elif here != there:
+        elif here not in (there, "auto"):
             found.append((f"{name}.{key}", here, there))
     return found
 
