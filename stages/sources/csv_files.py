@@ -1,0 +1,144 @@
+"""CSV files as programs write them: any separator, quotes doubled or behind a backslash.
+
+Every cell is text as it stands in the file: no value is taken for a number or a date. An empty cell
+is null; an empty text in quotes is an empty text.
+"""
+
+import csv
+import io
+import re
+import sys
+from collections.abc import Callable, Iterator
+from functools import reduce
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from stages.common.cli import UserError
+from stages.sources.bad_rows import BadRows
+from stages.sources.csv_dialect import Dialect, dialect_of
+from stages.sources.text import Encoding, Stream, open_text
+
+SAMPLE = 1 << 17  # bytes, to tell the dialect by
+BLOCK = 1 << 23  # bytes; no row may be longer
+# pyarrow's own names of columns: so the types are given before the header is read.
+TEXTS = {f"f{n}": pa.string() for n in range(4096)}
+
+
+def read_csv(path: Path, encoding: Encoding) -> pa.RecordBatchReader:
+    """Rows of the file as they come. Rows without any cell are left out; rows with another number
+    of cells than the header come last, as nulls. Raises `UserError` where no row can be read."""
+    with open_text(path, encoding) as file:
+        sample = file.read(SAMPLE).decode(errors="ignore")
+    if not sample.strip():
+        raise UserError(f"{path} holds no rows")
+    dialect = dialect_of(sample, path.name.lower())
+    batches = read_batches(path, encoding, dialect)
+    return pa.RecordBatchReader.from_batches(next(batches), batches)
+
+
+def read_batches(path: Path, encoding: Encoding, dialect: Dialect) -> Iterator:
+    """The schema, then batches of rows."""
+    odd = []
+
+    def note(row: pa.csv.InvalidRow) -> str:
+        if row.text.strip():
+            odd.append(row.number)
+        return "skip"
+
+    blocks, good = raw_batches(path, encoding, dialect, note), 0
+    first = next(blocks)
+    names = list(unique([cell or "" for cell in first.slice(0, 1).to_pylist()[0].values()]))
+    schema = pa.schema([(name, pa.string()) for name in names])
+    yield schema
+    for block in chain([first.slice(1)], blocks):
+        some = reduce(pc.or_, [pc.is_valid(column) for column in block.columns])
+        rows = block.rename_columns(names).filter(some)
+        good += rows.num_rows
+        yield rows
+    if odd:
+        bad = bad_rows(path, encoding, dialect, len(names))
+        bad.report(good)
+        yield from bad.nulls(schema).to_batches()
+
+
+def raw_batches(path: Path, encoding: Encoding, dialect: Dialect, note: Callable) -> Iterator:
+    """Batches of text as pyarrow reads them, the header as the first row of the first."""
+    file = open_text(path, encoding)
+    if dialect.quoting == "backslash":
+        file = io.BufferedReader(Stream(lone_backslashes_doubled(file, dialect.escapes)))
+    try:
+        yield from pa.csv.open_csv(
+            pa.PythonFile(file, mode="r"),
+            pa.csv.ReadOptions(
+                block_size=BLOCK,
+                skip_rows=dialect.skip,
+                autogenerate_column_names=True,
+                use_threads=False,  # else a row has no number
+            ),
+            pa.csv.ParseOptions(
+                delimiter=dialect.separator,
+                quote_char=False if dialect.quoting == "none" else '"',
+                escape_char="\\" if dialect.quoting == "backslash" else False,
+                newlines_in_values=dialect.quoting != "none" or len(dialect.escapes) > 2,
+                invalid_row_handler=note,
+            ),
+            pa.csv.ConvertOptions(
+                column_types=TEXTS,
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+    except pa.ArrowInvalid as error:  # its text may hold the file's
+        long = "block" in str(error) or "out of sync" in str(error)
+        why = (
+            f"a row is longer than {BLOCK >> 20} MB, is a quote not closed?" if long else "no rows"
+        )
+        raise UserError(f"{path} cannot be read as csv: {why}") from None
+
+
+def lone_backslashes_doubled(file: BinaryIO, escapes: bytes) -> Iterator[bytes]:
+    """The text with those backslashes doubled that escape nothing, as in `C:\\temp`."""
+    lone = re.compile(rb"\\([%s])|\\" % re.escape(escapes))
+    rest = b""
+    while block := file.read(1 << 20):
+        text = rest + block
+        ends = len(text) - len(text.rstrip(b"\\"))  # what follows them comes with the next block
+        text, rest = text[: len(text) - ends], text[len(text) - ends :]
+        yield lone.sub(lambda m: m[0] if m[1] else b"\\\\", text)
+    yield lone.sub(lambda m: m[0] if m[1] else b"\\\\", rest)
+
+
+def bad_rows(path: Path, encoding: Encoding, dialect: Dialect, width: int) -> BadRows:
+    """Where the rows are that have another number of cells than the header."""
+    csv.field_size_limit(sys.maxsize)
+    bad, end = BadRows(path), 0
+    with io.TextIOWrapper(open_text(path, encoding), "utf-8", newline="") as text:
+        rows = csv.reader(
+            text,
+            delimiter=dialect.separator,
+            quoting=csv.QUOTE_NONE if dialect.quoting == "none" else csv.QUOTE_MINIMAL,
+            escapechar="\\" if dialect.quoting == "backslash" else None,
+        )
+        for row in rows:
+            if len(row) != width and any(map(str.strip, row)) and end >= dialect.skip:
+                bad.append((end + 1, f"{len(row)} cells where the header has {width}"))
+            end = rows.line_num
+    return bad
+
+
+def unique(names: list[str]) -> Iterator[str]:
+    """The names, a number behind one that has stood before: a table needs them distinct."""
+    seen: set[str] = set()
+    for name in names:
+        number = 2
+        new = name
+        while new in seen:
+            new, number = f"{name}_{number}", number + 1
+        seen.add(new)
+        yield new
