@@ -13,13 +13,16 @@ import polars as pl
 
 from stages.clean import clean_batch
 from stages.cleaning.columns import find_columns
+from stages.cleaning.guessing import share_with_speakers
 from stages.cleaning.layouts import select_conversations
-from stages.cleaning.paths import is_container, split_path
+from stages.cleaning.paths import decode, is_container, split_path, walk
 from stages.common.cli import UserError
 from stages.format_prompts import render_conversations
 from stages.params import Clean, Columns
 
 OWN = ("turns", "conversation")  # where a row that is not as training's has its conversation
+FIELDS = (("speaker", "text"), ("role", "content"))  # of a turn
+UNREAD = {"references": "none"}  # nobody has written a summary yet
 NO_COLUMNS = dict.fromkeys(Columns.model_fields)
 SIDES = {"customer": "customer", "agent": "agent"}
 EMPTY = {
@@ -98,8 +101,10 @@ def choose(table: pl.DataFrame, trained: Columns) -> Columns:
     """The columns of rows that are not laid out as training's were."""
     there = trained.conversation and split_path(trained.conversation, table.columns)[0]
     own = next((name for name in (there, *OWN) if name in table.columns), None)
-    if own and all(is_text(value) for value in table[own]):
+    if own and all(map(is_text, table[own].to_list())):
         return text_columns(trained, own)
+    if own and (fields := turn_fields(table[own])):
+        return Columns.model_validate(NO_COLUMNS | fields | {"conversation": own} | UNREAD)
     try:
         found = find_columns(table.select(own) if own else table, references=False)
     except UserError:
@@ -108,11 +113,39 @@ def choose(table: pl.DataFrame, trained: Columns) -> Columns:
             "no conversation is found: it is `turns`, a list of speaker and text, `conversation`,"
             f" a text, or where training had it, {needed!r}"
         ) from None
+    if not ends_with_summary(table, found):
+        found = found.model_copy(update=UNREAD)
     return (
         found
         if found.text or found.customer or found.speaker
         else text_columns(trained, found.conversation)
     )
+
+
+def ends_with_summary(table: pl.DataFrame, found: Columns) -> bool:
+    """Whether messages are what a chat model was trained on: a transcript, and last its summary."""
+    last = f"{found.conversation}[-1]"
+    if not str(found.references).startswith(last):
+        return False
+    asked = walk_all(table, f"{found.conversation}[-2].{found.text}")
+    return bool(asked) and share_with_speakers(asked) > 0.5
+
+
+def walk_all(table: pl.DataFrame, path: str) -> list[str]:
+    name, steps = split_path(path, table.columns)
+    found = (walk(value, steps) for value in table[name].to_list())
+    return [value for value in found if isinstance(value, str)]
+
+
+def turn_fields(values: pl.Series) -> dict[str, str]:
+    """Where turns have speaker and text, if all have them as chats of programs do; else empty."""
+    turns = [turn for value in values.to_list() for turn in decode(value) or ()]
+    objects = turns and all(isinstance(turn, dict) for turn in turns)
+    for speaker, text in FIELDS if objects else ():
+        if all(isinstance(turn.get(text), str | None) and text in turn for turn in turns):
+            named = any(turn.get(speaker) for turn in turns)
+            return {"text": text} | ({"speaker": speaker} if named else {})
+    return {}
 
 
 def text_columns(trained: Columns, name: str) -> Columns:
@@ -122,8 +155,8 @@ def text_columns(trained: Columns, name: str) -> Columns:
     """
     structured = trained.text or trained.customer or trained.speaker
     separator = trained.speaker_separator or ("auto" if structured else None)
-    values = {"conversation": name, "speaker_separator": separator, "references": "none"}
-    return Columns.model_validate(NO_COLUMNS | values)
+    values = {"conversation": name, "speaker_separator": separator}
+    return Columns.model_validate(NO_COLUMNS | values | UNREAD)
 
 
 def is_text(value: object) -> bool:

@@ -7,21 +7,24 @@ write it. JSON lines, CSV and Parquet stream.
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 
 import polars as pl
-from stages.sources.json_columns import to_table
-from stages.sources.json_files import holds_lines, parse, read_json
-from stages.sources.json_layouts import rows_of
-from stages.sources.text import encoding_of, open_text
-from stages.sources.unpacking import format_of
 
 from stages.cleaning.guessing import layout_of
 from stages.common.cli import UserError
 from stages.params import Columns
+from stages.sources.csv_dialect import dialect_of
+from stages.sources.csv_files import SAMPLE, bad_rows
+from stages.sources.json_columns import to_table
+from stages.sources.json_files import holds_lines, parse, read_json
+from stages.sources.json_layouts import rows_of
 from stages.sources.tables import FORMATS, read_file
+from stages.sources.text import encoding_of, open_text
+from stages.sources.unpacking import format_of
 from tools.conversations import OWN, Rows, is_text, reaches
 
 JSON = ("json", "jsonl", "ndjson")
@@ -38,7 +41,7 @@ def kind_of(path: Path) -> str:
 def read_rows(path: Path, kind: str, columns: Columns, size: int, reject: Reject) -> Iterator[Rows]:
     """Up to `size` rows at a time; what is no row goes to `reject`."""
     if kind not in JSON:
-        yield from table_rows(path, columns, size)
+        yield from table_rows(path, kind, columns, size, reject)
         return
     encoding = encoding_of(path)
     if holds_lines(path, encoding, kind != "json"):
@@ -90,10 +93,15 @@ def json_rows(some: list[tuple[str, int, dict]], columns: Columns) -> Rows:
     )
 
 
-def table_rows(path: Path, columns: Columns, size: int) -> Iterator[Rows]:
+def table_rows(
+    path: Path, kind: str, columns: Columns, size: int, reject: Reject
+) -> Iterator[Rows]:
     number = 0
     for frame in frames(path):
-        filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))  # fetch names the others
+        filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+        if len(filled) < len(frame) and kind in ("csv", "tsv"):
+            for fault in bad_csv_rows(path, frame.width):
+                reject(*fault)
         for part in filled.iter_slices(size):
             yield frame_rows(part, columns, number)
             number += len(part)
@@ -116,10 +124,36 @@ def frame_rows(part: pl.DataFrame, columns: Columns, before: int) -> Rows:
 
 def frames(path: Path) -> Iterator[pl.DataFrame]:
     """Batches of a table. What its reader prints is no summary, and goes to stderr."""
-    with redirect_stdout(sys.stderr):
+    with notes():
         reader = read_file(path)
-        while (batch := next(reader, None)) is not None:
-            yield pl.from_arrow(batch)
+    while True:
+        with notes():
+            batch = next(reader, None)
+        if batch is None:
+            return
+        yield pl.from_arrow(batch)
+
+
+@contextmanager
+def notes() -> Iterator[None]:
+    """Notes of a reader on stderr, but for those of bad rows, which are named once."""
+    with redirect_stdout(StringIO()) as printed:
+        yield
+    for line in printed.getvalue().splitlines():
+        if not line.endswith("left out"):
+            print(line.removeprefix("fetch: "), file=sys.stderr)
+
+
+def bad_csv_rows(path: Path, width: int) -> Iterator[tuple[str, str, str]]:
+    """Place, fault and first line of each row that has another number of cells than the header."""
+    encoding = encoding_of(path)
+    with open_text(path, encoding) as file:
+        dialect = dialect_of(file.read(SAMPLE).decode(errors="ignore"), path.name.lower())
+    bad = dict(bad_rows(path, encoding, dialect, width))
+    with open_text(path, encoding) as file:
+        for number, line in enumerate(file, 1):
+            if number in bad:
+                yield f"line {number}", bad[number], line.decode().rstrip("\r\n")
 
 
 def row_id(value: dict, columns: Columns, number: int) -> object:
