@@ -114,7 +114,7 @@ def mark_speakers(lines: pl.DataFrame) -> pl.DataFrame:
     looks = (
         name.str.contains(NAMELIKE)
         | (known & (words <= 4))
-        | (name.str.contains(SINGLE) & (often | casual))
+        | (name.str.contains(SINGLE) & (often | casual | name.str.contains(r"[@_\d]")))
         | (often & (words <= 3))
     ) & ~lower.str.contains(rf"(?:^|\s)(?:{NO_NAMES})(?:$|\s)")
     speaker = (

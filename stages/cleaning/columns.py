@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from stages.cleaning.guessing import (
     NOTHING,
     SIDES,
+    SPEAKER,
     layout_of,
     leaves,
     messages_answered,
@@ -17,6 +18,7 @@ from stages.cleaning.guessing import (
     share_with_speakers,
     siblings,
     side_of,
+    speaker_score,
 )
 from stages.cleaning.layouts import select_conversations, split_turns
 from stages.cleaning.paths import decode
@@ -108,7 +110,8 @@ def one_message_each(rows: pl.DataFrame, columns: Columns) -> bool:
 
 
 def listed(names: Iterable[str]) -> str:
-    return ", ".join(map(repr, names))
+    names = list(names)
+    return ", ".join(map(repr, names[:20])) + (" …" if len(names) > 20 else "")
 
 
 def find_layout(path: str, paths: dict[str, list]) -> dict:
@@ -143,12 +146,26 @@ def find_conversation(paths: dict[str, list], columns: dict[str, list]) -> dict:
     sides = [side_of(pattern, {k: v for k, v in columns.items() if spoken(v)}) for pattern in SIDES]
     if all(sides) and sides[0] != sides[1] and (best is None or best[0] < 2.5):
         return {"conversation": None, "customer": sides[0], "agent": sides[1]}
+    if best and not best[3] and (key := turn_a_row(columns)):
+        raise UserError(
+            f"each row looks like one turn of the conversation that {key!r} names: write a row a"
+            " conversation, with a list of its turns"
+        )
     # Texts alone are a document: long, or called what conversations are called.
     if best is None or (best[0] < 1 and best[1] < 200):
         raise UserError(
             f"no conversation is found: set clean.columns.conversation to one of {listed(columns)}"
         )
     return {"conversation": best[2], **best[3]}
+
+
+def turn_a_row(columns: dict[str, list]) -> str | None:
+    """The column that names the conversation of each row, where a row is one turn."""
+    keys = [name for name, v in columns.items() if ID.search(name) and len(set(v)) <= len(v) / 2]
+    speakers = [
+        name for name, v in columns.items() if SPEAKER.search(name) and speaker_score(name, v) > 1
+    ]
+    return keys[0] if keys and set(speakers) - set(keys) else None
 
 
 def words(value: object) -> list[str]:
@@ -194,8 +211,12 @@ def find_references(paths: dict[str, list], found: dict) -> str | list[str] | No
     if best is None or readable[best][0] <= 0:
         return None
     stem = NUMBERED.fullmatch(best)
+    empty = [path for path, values in paths.items() if not any(values)]  # in the sample
     family = [
-        p for p in readable if stem and (m := NUMBERED.fullmatch(p)) and m["stem"] == stem["stem"]
+        path
+        for path in paths
+        if stem and (path in readable or path in empty)
+        if (found_stem := NUMBERED.fullmatch(path)) and found_stem["stem"] == stem["stem"]
     ]
     return family if len(family) > 1 else best
 

@@ -88,7 +88,9 @@ def layout_of_objects(items: list[dict]) -> tuple[float, dict] | None:
     texts = {path: found for path, found in texts.items() if not inside(path, texts)}
     speaker = max(names, key=names.get, default=None)
     texts.pop(speaker, None)
-    text = max(texts, key=lambda path: mean(len(said(v)) for v in texts[path]), default=None)
+    # Of a text and the same as HTML, the plain one.
+    plain = [path for path in texts if "html" not in path.lower()] or list(texts)
+    text = max(plain, key=lambda path: mean(len(said(v)) for v in texts[path]), default=None)
     if text and speaker:
         return 3, {"speaker": speaker, "text": text}
     sides = [side_of(pattern, fields) for pattern in SIDES]

@@ -63,8 +63,8 @@ def split_turns(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     if column.dtype in (pl.String, pl.Null):
         return split_cells(frame.cast({"conversation": pl.String}), columns)
     if isinstance(column.dtype, pl.List) and inner == pl.String:
-        flat = frame.explode("conversation").drop_nulls("conversation")
-        turns = None if has_container(flat["conversation"]).any() else texts_alone(flat)
+        if not columns.text and not columns.customer:
+            turns = texts_alone(frame.explode("conversation").drop_nulls("conversation"))
     elif isinstance(column.dtype, pl.List) and isinstance(inner, pl.Struct):
         turns = split_objects(frame, columns)
     elif not isinstance(column.dtype, pl.List | pl.Array | pl.Struct):

@@ -19,7 +19,9 @@ def read_turns(value: object, columns: Columns) -> list[Turn]:
             f"{setting(columns)} holds {outline(value)}, which is no text and no list of turns"
             " as JSON or Python writes it: name another column, or mend such rows"
         )
-    items = [item for item in map(decode, value) if item is not None]
+    if columns.text or columns.customer:  # an object may be text here, too
+        value = [inner if isinstance(inner := decode(item), dict) else item for item in value]
+    items = [item for item in value if item is not None]
     turns = [turn for item in items for turn in read_item(item, columns)]
     if not all(isinstance(item, str) for item in items):
         check_fields(items, columns)
@@ -87,19 +89,26 @@ def holds_objects(items: list) -> bool:
 
 def text_of(value: object) -> str | None:
     """The text of a turn, which may be in parts, as chat messages have it."""
-    value = decode(value)
+    if isinstance(value, str):
+        parts = decode(value) if value.lstrip().startswith("[{") else None
+        return text_of(parts) if isinstance(parts, list) and all(map(is_part, parts)) else value
     if isinstance(value, dict):
-        value = value.get("text", value.get("content"))
-    if isinstance(value, list):
-        parts = [text for part in value if (text := text_of(part))]
-        return " ".join(parts) or None
-    return value if value is None or isinstance(value, str) else str(value)
+        return text_of(value.get("text", value.get("content")))
+    if isinstance(value, list | tuple):
+        return " ".join(filter(None, map(text_of, value))) or None
+    return None if value is None else str(value)
+
+
+def is_part(value: object) -> bool:
+    return isinstance(value, dict) and ("type" in value or "text" in value)
 
 
 def speaker_of(item: object, columns: Columns) -> str | None:
-    speaker = decode(field(item, columns.speaker))
+    speaker = field(item, columns.speaker)
+    if isinstance(speaker, str) and isinstance(inner := decode(speaker), dict):
+        speaker = inner or speaker
     if isinstance(speaker, dict | list):
-        path = f"{columns.speaker}.{next(iter(speaker), '')}" if speaker else "a field"
+        path = f"{columns.speaker}.{next(iter(speaker), 'name')}"
         raise UserError(
             f"speakers are objects, {outline(speaker)}: set clean.columns.speaker to a field of"
             f" them, such as {path}"

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from stages.cleaning.redaction import redact
 
 STEP = re.compile(r"\[(-?\d+)\]|([^.\[\]]+)")
-CONTAINER = re.compile(r"\s*(?:\[.*\]|\{.*\})\s*", re.DOTALL)
 # What Python, numpy and pandas print and a literal is not: items without a comma, arrays, nan.
 PRINTED = re.compile(
     r"""(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?P<end>[]}])"""
@@ -63,7 +62,9 @@ def decode(value: object) -> object:
 
     Any other value is returned as it is.
     """
-    if not isinstance(value, str) or not CONTAINER.fullmatch(value):
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
+        return value
+    if value.rstrip()[-1] not in "]}":
         return value
     try:
         found = json.loads(value)
@@ -79,12 +80,10 @@ def _literal(source: str):
     text = source.strip()
 
     def mend(match: re.Match) -> str:
-        match match.lastgroup:
-            case "array" | "close":
-                return ""
-            case "nan":
-                return "None"
-        return match[0] + ("," if OPENS.match(text, match.end()) else "")
+        kind = match.lastgroup
+        if kind in ("array", "nan"):
+            return "None" if kind == "nan" else ""
+        return match[0] * (kind != "close") + "," * bool(OPENS.match(text, match.end()))
 
     return mend
 

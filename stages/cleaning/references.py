@@ -28,16 +28,21 @@ def read_references(table: pl.DataFrame, columns: Columns) -> pl.Series:
     found: list[list[str] | None] = [None] * len(table)
     for path in paths_of(columns):
         name, steps = split_path(path, table.columns)
-        for row, value in enumerate(table[name].to_list()):
-            texts = None if asked(value, steps, columns) else texts_at(value, steps)
-            if texts:
-                found[row] = list(dict.fromkeys([*(found[row] or ()), *texts]))
+        values = table[name].to_list()
+        if -1 in steps:
+            values = [None if asked(value, steps, columns) else value for value in values]
+        here = [texts_at(value, steps) for value in values]
+        found = [join(*pair) for pair in zip(found, here, strict=True)] if any(found) else here
     return as_lists(found)
+
+
+def join(these: list[str] | None, others: list[str] | None) -> list[str] | None:
+    return list(dict.fromkeys([*(these or ()), *(others or ())])) or None
 
 
 def asked(value: object, steps: list[str | int], columns: Columns) -> bool:
     """Whether a path leads to the last message, and that is the user's and so no summary."""
-    if -1 not in steps or not columns.speaker:
+    if not columns.speaker:
         return False
     message = walk(value, steps[: steps.index(-1) + 1])
     return str(field(message, columns.speaker)).lower() in ASKING
@@ -59,9 +64,9 @@ def as_lists(found: list[list[str] | None]) -> pl.Series:
 def texts_at(value: object, steps: list[str | int]) -> list[str] | None:
     """The references in one value, in order, each once."""
     value = decode(walk(value, steps))
-    value = value if isinstance(value, list | tuple) else [value]
-    texts = [text_of(item) for item in map(decode, value) if item]
-    if any(text is None for text in texts):
+    values = value if isinstance(value, list | tuple) else [value]
+    texts = [text_of(item) for item in values if item]
+    if None in texts:
         return None  # a number, or an object whose keys would pass for references
     cleaned = [text for text in map(clean_reference, texts) if text]
     return list(dict.fromkeys(cleaned)) or None
@@ -69,17 +74,21 @@ def texts_at(value: object, steps: list[str | int]) -> list[str] | None:
 
 def text_of(item: object) -> str | None:
     """A reference: a text, a list of its sentences, or an object that holds either."""
+    item = decode(item)
     if isinstance(item, str):
         return item
+    if isinstance(item, list | tuple):
+        try:
+            return " ".join(item)
+        except TypeError:  # its sentences are objects
+            parts = [text_of(part) for part in item if part]
+            return None if None in parts or not parts else " ".join(parts)
     if isinstance(item, dict):
         named = [item[name] for name in TEXT_FIELDS if item.get(name)]
         texts = [text for text in item.values() if isinstance(text, str | list) and text]
         # The one text beside numbers is it, whatever its name.
         held = named[0] if named else texts[0] if len(texts) == 1 else None
         return None if isinstance(held, dict) else text_of(held)
-    if isinstance(item, list | tuple) and all(isinstance(part, str | dict) for part in item):
-        parts = [text_of(part) for part in item if part]
-        return None if None in parts else " ".join(parts)
     return None
 
 
