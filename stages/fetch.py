@@ -30,6 +30,7 @@ def fetch_dataset(dataset: Dataset) -> None:
     import pyarrow as pa
 
     from stages.sources import hub, tables, tweetsumm
+    from stages.sources.split_files import split_files
 
     source, folder, read = dataset.source, Path(dataset.path), tables.read_tables
     match source:
@@ -38,7 +39,7 @@ def fetch_dataset(dataset: Dataset) -> None:
         case "bundled":
             paths, read = tables.shard_files(folder), tables.read_shards
         case "hub" | "dialogstudio":
-            pick = partial(hub.split_files, config=dataset.hub.config)
+            pick = partial(split_files, config=dataset.hub.config)
             folder, names = hub.download("dataset", dataset.hub, lambda n: chain(*pick(n).values()))
             paths = {split: [folder / n for n in part] for split, part in pick(names).items()}
             read = tables.read_shards if source == "dialogstudio" else read
@@ -55,8 +56,8 @@ def fetch_dataset(dataset: Dataset) -> None:
             counts[split] = tables.write_parquet(reader, aside / f"{split}.parquet", where)
     if source in ("hub", "dialogstudio"):
         remove(folder)
-    said = ", ".join(f"{split} {count}" for split, count in counts.items())
-    print(f"fetch: {source} from {folder}: {said} rows")
+    rows_written = ", ".join(f"{split} {count}" for split, count in counts.items())
+    print(f"fetch: {source} from {folder}: {rows_written} rows")
 
 
 def fetch_model(model: FetchModel) -> None:

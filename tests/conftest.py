@@ -55,6 +55,7 @@ def hub(tmp_path, monkeypatch):
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-login"))
     monkeypatch.setattr(hub_module, "WAITS", (0, 0, 0))
+    monkeypatch.setattr(hub_module.time, "sleep", lambda seconds: None)  # the library's waits too
     repositories = {"datasets/lab/talks": Repository(FILES), "models/lab/tiny": Repository(MODEL)}
     with Hub(repositories) as server:
         template = f"{server.endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"

@@ -46,32 +46,39 @@ def dialect_of(sample: str, name: str) -> Dialect:
 def share_of_misfits(sample: str, start: int, separator: str, quoting: str) -> float:
     """The share of rows that break the rules or have another number of cells than the header.
 
-    1 where the header has one cell only: then nothing speaks for this separator.
+    1 or more where the header has one cell only: then nothing speaks for this separator.
     """
-    widths = list(islice(rows(sample, start, separator, quoting), MOST))
-    if not widths or widths[0] < 2:
-        return 1.0 + (sum(width == 0 for width in widths) / max(len(widths), 1)) / 2
-    return sum(width != widths[0] for width in widths) / len(widths)
+    found = list(islice(rows(sample, start, separator, quoting), MOST))
+    if not found:
+        return 2.0
+    header, count = found[0][0], len(found)
+    misfits = sum(width != header for width, _ in found) / count
+    if quoting == "none":  # no plain characters, where they stand as quotes do
+        quoted = islice(rows(sample, start, separator, "doubled"), MOST)
+        misfits += sum(width > 0 and has_quotes for width, has_quotes in quoted) / count
+    return misfits if header > 1 else 1.0 + misfits / 3
 
 
-def rows(sample: str, start: int, separator: str, quoting: str) -> Iterator[int]:
-    """The number of cells of each row, 0 where it breaks the rules; blank lines are no rows."""
+def rows(sample: str, start: int, separator: str, quoting: str) -> Iterator[tuple[int, bool]]:
+    """Of each row, the number of its cells, 0 where it breaks the rules, and whether one of them
+    is in quotes. Blank lines are no rows."""
     cell = re.compile(CELLS[quoting].format(s=re.escape(separator)), re.DOTALL)
-    at, width = start, 0
+    at, width, quoted = start, 0, False
     while at < len(sample):
         match = cell.match(sample, at)
         if match and not match[0] and sample.startswith('"', at) and quoting != "none":
-            yield 0  # a quote that is not closed: the sample's end, as a rule
+            yield 0, False  # a quote that is not closed: the sample's end, as a rule
             return
         at = match.end() if match else at
         width += 1
+        quoted |= match is not None and match[0].startswith('"')
         if match and sample.startswith(separator, at):
             at += 1
             continue
         end = END.search(sample, at)
         fits = match and (end is None or end.start() == at)
         if not fits or width > 1 or match.end() > match.start():
-            yield width if fits else 0
+            yield width if fits else 0, quoted
         if end is None:
             return
-        at, width = end.end(), 0
+        at, width, quoted = end.end(), 0, False

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from functools import reduce
-from itertools import chain
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,12 +37,13 @@ def read_csv(path: Path, encoding: Encoding) -> pa.RecordBatchReader:
     if not sample.strip():
         raise UserError(f"{path} holds no rows")
     dialect = dialect_of(sample, path.name.lower())
-    batches = read_batches(path, encoding, dialect)
-    return pa.RecordBatchReader.from_batches(next(batches), batches)
+    rows = csv_rows(io.StringIO(sample, newline=""), dialect)
+    header = next(row for row in islice(rows, dialect.skip, None) if row)
+    schema = pa.schema([(name, pa.string()) for name in unique(header)])
+    return pa.RecordBatchReader.from_batches(schema, batches(path, encoding, dialect, schema))
 
 
-def read_batches(path: Path, encoding: Encoding, dialect: Dialect) -> Iterator:
-    """The schema, then batches of rows."""
+def batches(path: Path, encoding: Encoding, dialect: Dialect, schema: pa.Schema) -> Iterator:
     odd = []
 
     def note(row: pa.csv.InvalidRow) -> str:
@@ -50,24 +51,22 @@ def read_batches(path: Path, encoding: Encoding, dialect: Dialect) -> Iterator:
             odd.append(row.number)
         return "skip"
 
-    blocks, good = raw_batches(path, encoding, dialect, note), 0
-    first = next(blocks)
-    names = list(unique([cell or "" for cell in first.slice(0, 1).to_pylist()[0].values()]))
-    schema = pa.schema([(name, pa.string()) for name in names])
-    yield schema
-    for block in chain([first.slice(1)], blocks):
+    good = 0
+    for number, block in enumerate(raw_batches(path, encoding, dialect, note)):
+        if number == 0:
+            block = block.slice(1)  # the header
         some = reduce(pc.or_, [pc.is_valid(column) for column in block.columns])
-        rows = block.rename_columns(names).filter(some)
+        rows = block.rename_columns(schema.names).filter(some)
         good += rows.num_rows
         yield rows
     if odd:
-        bad = bad_rows(path, encoding, dialect, len(names))
+        bad = bad_rows(path, encoding, dialect, len(schema))
         bad.report(good)
         yield from bad.nulls(schema).to_batches()
 
 
 def raw_batches(path: Path, encoding: Encoding, dialect: Dialect, note: Callable) -> Iterator:
-    """Batches of text as pyarrow reads them, the header as the first row of the first."""
+    """Batches of text as pyarrow reads them; the first row of the first is the header."""
     file = open_text(path, encoding)
     if dialect.quoting == "backslash":
         file = io.BufferedReader(Stream(lone_backslashes_doubled(file, dialect.escapes)))
@@ -116,20 +115,25 @@ def lone_backslashes_doubled(file: BinaryIO, escapes: bytes) -> Iterator[bytes]:
 
 def bad_rows(path: Path, encoding: Encoding, dialect: Dialect, width: int) -> BadRows:
     """Where the rows are that have another number of cells than the header."""
-    csv.field_size_limit(sys.maxsize)
     bad, end = BadRows(path), 0
     with io.TextIOWrapper(open_text(path, encoding), "utf-8", newline="") as text:
-        rows = csv.reader(
-            text,
-            delimiter=dialect.separator,
-            quoting=csv.QUOTE_NONE if dialect.quoting == "none" else csv.QUOTE_MINIMAL,
-            escapechar="\\" if dialect.quoting == "backslash" else None,
-        )
+        rows = csv_rows(text, dialect)
         for row in rows:
             if len(row) != width and any(map(str.strip, row)) and end >= dialect.skip:
                 bad.append((end + 1, f"{len(row)} cells where the header has {width}"))
             end = rows.line_num
     return bad
+
+
+def csv_rows(text: io.TextIOBase, dialect: Dialect) -> "csv._reader":
+    """Python's reader, which knows lines: for the header and for what pyarrow refused."""
+    csv.field_size_limit(sys.maxsize)
+    return csv.reader(
+        text,
+        delimiter=dialect.separator,
+        quoting=csv.QUOTE_NONE if dialect.quoting == "none" else csv.QUOTE_MINIMAL,
+        escapechar="\\" if dialect.quoting == "backslash" else None,
+    )
 
 
 def unique(names: list[str]) -> Iterator[str]:

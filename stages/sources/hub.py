@@ -1,11 +1,17 @@
-"""Files of a hub repository at one commit: each verified, and what broke off is gone on with."""
+"""Files of a hub repository at one commit, downloaded by `huggingface_hub`.
+
+The library downloads, resumes a connection that breaks, checks sizes and knows tokens, mirrors and
+Xet. What it does not do (2.4, `file_download.py`) is here: the hash of a file that came by HTTP is
+compared with the one that the hub lists, a server that answers 5xx is asked again, and an error is
+one sentence.
+"""
 
 import hashlib
-import os
 import re
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 
 from stages.common.cli import UserError
 from stages.params import Repository
@@ -13,117 +19,89 @@ from stages.params import Repository
 DOWNLOADS = Path("downloads")  # ignored by Git; a stage clears its folder once it has succeeded
 WAITS = (1, 2, 4, 8, 16)  # seconds before each further attempt
 PASSING = {408, 429, 500, 502, 503, 504}
-TIMEOUT = 30  # seconds without a byte
-SPLIT_NAMES = {"train": "train", "validation": "validation|val|valid|dev", "test": "test"}
-SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")  # of a dataset kept in several, the first
 
 
-class Broken(Exception):
-    """A download that ended early, or holds other bytes than the hub says."""
+class Spoilt(Exception):
+    """A file that holds other bytes than the hub lists."""
 
 
 def download(
     kind: str, repository: Repository, choose: Callable[[list[str]], Iterable[str]]
 ) -> tuple[Path, list[str]]:
-    """Fetch the files that `choose` picks out of the repository's; return their folder and names.
+    """Download the files that `choose` picks out of the repository's; return their folder and names.
 
-    `kind` is `dataset` or `model`. The token is the hub client's own: `HF_TOKEN`, or its login.
-    Each file has the size and the hash (sha256 in LFS, else Git's) that the hub lists. Called
-    again after a failure, it goes on from the last byte. Raises `UserError`.
+    `kind` is `dataset` or `model`. The token is the library's own: `HF_TOKEN`, or its login. Each
+    file has the hash (sha256 in LFS, else Git's) that the hub lists. Called again after a failure,
+    it downloads only files that are not complete. Raises `UserError`.
     """
-    from huggingface_hub import HfApi, RepoFile
+    from huggingface_hub import HfApi, RepoFile, hf_hub_download
 
     api, where = HfApi(), {"repo_id": repository.id, "repo_type": kind}
 
-    def ask(call: Callable, progress: Callable[[], int] = int) -> object:
-        return patiently(call, lambda error: explain(error, kind, repository), progress)
+    def ask(call: Callable) -> object:
+        return patiently(call, lambda error: explain(error, kind, repository))
 
-    commit = ask(lambda: api.repo_info(**where, revision=repository.revision, timeout=TIMEOUT).sha)
+    commit = ask(lambda: api.repo_info(**where, revision=repository.revision).sha)
     listed = ask(lambda: list(api.list_repo_tree(**where, revision=commit, recursive=True)))
     files = {file.path: file for file in listed if isinstance(file, RepoFile)}
     print(f"fetch: {kind} {repository.id} at commit {commit}")
     if repository.revision != commit:
         print(f"fetch: to have the same every time, set fetch.{kind}.hub.revision: {commit}")
     folder = DOWNLOADS / f"{kind}--{repository.id.replace('/', '--')}--{commit}"
+
+    def fetch(name: str) -> None:
+        try:
+            path = Path(hf_hub_download(**where, filename=name, revision=commit, local_dir=folder))
+        except OSError as error:
+            if "Consistency check failed" not in str(error):
+                raise
+            raise Spoilt(f"{name} came with another size than the hub lists") from None
+        lfs = files[name].lfs
+        if digest(path, lfs is not None) != (lfs.sha256 if lfs else files[name].blob_id):
+            path.unlink()
+            raise Spoilt(f"{name} came with other bytes than the hub lists")
+
     # A path that leads out of the folder is no file of a repository.
     names = list(choose(sorted(n for n in files if not re.search(r"^/|(^|/)\.\.(/|$)", n))))
     for name in names:
-        target = folder / name
-        if not target.exists():
-            part = target.with_name(target.name + ".part")
-            ask(lambda: fetch_file(files[name], where, commit, part), lambda: size(part))  # noqa: B023
-            os.replace(part, target)
+        ask(partial(fetch, name))
     return folder, names
-
-
-def fetch_file(file, where: dict[str, str], commit: str, part: Path) -> None:
-    """Append to `part` what it lacks of the file, and verify it."""
-    from huggingface_hub import constants, hf_hub_url
-    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
-    from tqdm import tqdm
-
-    url = hf_hub_url(**where, filename=file.path, revision=commit, endpoint=constants.ENDPOINT)
-    headers = build_hf_headers() | {"Accept-Encoding": "identity"}
-    part.parent.mkdir(parents=True, exist_ok=True)
-    with open(part, "ab") as out:
-        start = out.tell()
-        if start:
-            headers["Range"] = f"bytes={start}-"
-        if start < file.size:
-            with get_session().stream("GET", url, headers=headers, timeout=TIMEOUT) as answer:
-                hf_raise_for_status(answer)
-                if start and answer.status_code != 206:  # it is sent from its beginning
-                    start = 0
-                    out.truncate(0)
-                shape = {"total": file.size, "initial": start, "unit": "B", "unit_scale": True}
-                with tqdm(desc=file.path, **shape, disable=None) as bar:
-                    for chunk in answer.iter_bytes():
-                        out.write(chunk)
-                        bar.update(len(chunk))
-    if size(part) < file.size:
-        raise Broken(f"{file.path} ended after {size(part)} of {file.size} bytes")
-    if digest(part, file.lfs is not None) != (file.lfs.sha256 if file.lfs else file.blob_id):
-        part.unlink()
-        raise Broken(f"{file.path} came with other bytes than the hub lists")
-
-
-def size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
 
 
 def digest(path: Path, lfs: bool) -> str:
     """The hash that the hub lists: sha256 of an LFS file, Git's object id of any other."""
-    algorithm = hashlib.sha256() if lfs else hashlib.sha1(b"blob %d\0" % size(path))
+    algorithm = hashlib.sha256() if lfs else hashlib.sha1(b"blob %d\0" % path.stat().st_size)
     with open(path, "rb") as content:
-        while block := content.read(1 << 20):
-            algorithm.update(block)
-    return algorithm.hexdigest()
+        return hashlib.file_digest(content, lambda: algorithm).hexdigest()
 
 
-def patiently(
-    call: Callable, explained: Callable[[Exception], str], progress: Callable[[], int]
-) -> object:
-    """Call until it succeeds, a fault will not pass, or `WAITS` is used up without progress."""
+def patiently(call: Callable, explained: Callable[[Exception], str]) -> object:
+    """Call until it succeeds, a fault will not pass, or `WAITS` is used up."""
     import httpx2
 
-    attempt, done = 0, progress()
-    while True:
+    for wait in (*WAITS, None):
         try:
             return call()
         # A token with a letter that no header takes is a ValueError.
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, Broken, ValueError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, Spoilt, ValueError) as raised:
+            error = cause(raised)
             answer = getattr(error, "response", None)
-            attempt, done = (attempt, done) if progress() <= done else (0, progress())
-            network = isinstance(error, httpx2.TransportError | Broken)
+            network = isinstance(error, httpx2.TransportError | Spoilt)
             passes = network or getattr(answer, "status_code", None) in PASSING
-            if not passes or attempt == len(WAITS):
+            if not passes or wait is None:
                 raise UserError(explained(error)) from None
             asked = answer.headers.get("Retry-After", "") if answer is not None else ""
-            wait = int(asked) if re.fullmatch(r"\d{1,3}", asked) else WAITS[attempt]
+            seconds = int(asked) if re.fullmatch(r"\d{1,3}", asked) else wait
             why = explained(error).rpartition(": ")[0]  # what the user should do can wait
-            print(f"fetch: {why}; trying again in {wait} s", flush=True)
-            time.sleep(wait)
-            attempt += 1
+            print(f"fetch: {why}; trying again in {seconds} s", flush=True)
+            time.sleep(seconds)
+
+
+def cause(error: Exception) -> Exception:
+    """What went wrong, where the library says only that it found no file on this machine either."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    return error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
 
 
 def explain(error: Exception, kind: str, repository: Repository) -> str:
@@ -151,12 +129,12 @@ def explain(error: Exception, kind: str, repository: Repository) -> str:
     if status == 404:
         return f"the hub no longer has a file of {name}: run again, or see {key}.revision"
     if status:
-        return f"the hub answered {status} for {name}: run again later, what came is kept"
-    if isinstance(error, Broken):
-        return f"{error}: run again, what came is kept"
+        return f"the hub answered {status} for {name}: run again later, complete files are kept"
+    if isinstance(error, Spoilt):
+        return f"{error}: run again"
     if isinstance(error, OSError) and error.errno:
         why = f"{error.strerror} ({error.filename or DOWNLOADS})"
-        return f"{name} cannot be written to disk: {why}; run again, what came is kept"
+        return f"{name} cannot be written to disk: {why}; run again, complete files are kept"
     if isinstance(error, UnicodeError):
         return f"the token holds letters that no token has: {login}"
     why = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -164,34 +142,3 @@ def explain(error: Exception, kind: str, repository: Repository) -> str:
     return (
         f"{constants.ENDPOINT} cannot be reached for {name} ({why}): check the network, run again"
     )
-
-
-def split_files(names: list[str], config: str | None) -> dict[str, list[str]]:
-    """Data files of each split, told by a word of their path, such as `data/train-00000.parquet`.
-
-    The words are those by which the library `datasets` tells them.
-    `config` is a folder of the path. A split that has none is an empty list. Raises `UserError`
-    where train has none, or where a split stands in several folders.
-    """
-    inside = [n for n in names if config is None or config in PurePosixPath(n).parts[:-1]]
-    for suffix in SUFFIXES:
-        found = {split: [] for split in SPLIT_NAMES}
-        for name in (n for n in inside if n.endswith(suffix)):
-            for split, words in SPLIT_NAMES.items():
-                if re.search(rf"(?:^|[/_.-])(?:{words})(?![a-z])", name):
-                    found[split].append(name)
-        if found["train"]:
-            break
-    else:
-        raise UserError(
-            f"no .parquet, .jsonl, .json or .csv file of a train split"
-            f"{f' in a folder {config}' if config else ''}: see fetch.dataset.hub.config, or set"
-            " fetch.dataset.hub.revision: refs/convert/parquet, the hub's own conversion"
-        )
-    for split, paths in found.items():
-        folders = sorted({str(PurePosixPath(path).parent) for path in paths})
-        if len(folders) > 1:
-            raise UserError(
-                f"{split} stands in {', '.join(folders)}: set fetch.dataset.hub.config to one"
-            )
-    return found

@@ -112,12 +112,16 @@ def read_parquet(path: Path) -> pa.RecordBatchReader:
 
 def write_parquet(rows: pa.RecordBatchReader, path: Path, source: str) -> int:
     """Write the rows as they come; return how many they were."""
+    from tqdm import tqdm
+
     count = 0
-    with pq.ParquetWriter(path, rows.schema) as writer:
+    bar = tqdm(desc=f"fetch {path.stem}", unit=" rows", disable=None, leave=False)
+    with bar, pq.ParquetWriter(path, rows.schema) as writer:
         try:
             for batch in rows:
                 writer.write_batch(batch)
                 count += batch.num_rows
+                bar.update(batch.num_rows)
         except UNREADABLE as error:
             raise UserError(f"{source} cannot be read: {why(error)}") from None
     return count

@@ -26,7 +26,9 @@ SAMPLE = 1 << 16  # bytes
 LETTERS = 0.3  # a larger share of accented letters is another alphabet
 ODD = 0.1  # a larger share of lines that are odd is another encoding
 # A sign inside a word, or a capital after a small letter: `by³o`, `rŽsumŽ`.
-MISPLACED = re.compile(r"(?<=[^\W\d_])[¡-©«-´¶-¹»-¿×÷ˆ˜†-‰€™](?=[^\W\d_])|(?<=[a-z])[À-ÖØ-ÞŠŒŽŸ]")
+MISPLACED = re.compile(
+    r"(?<=[^\W\d_])[¡-©«-´¶-¹»-¿×÷ˆ˜‚“„†-‰‹›€™](?=[^\W\d_])|(?<=[a-z])[À-ÖØ-ÞŠŒŽŸ]"
+)
 HYPHENS = re.compile("[´·\xad]")
 ACCENTED = re.compile("[À-ÖØ-öø-ÿŒœŠšŽžŸƒ]")
 ALPHABETS = [  # French, German, Spanish, Portuguese, Italian, Danish, Swedish, Icelandic, Dutch, …
@@ -124,7 +126,7 @@ def guess(sample: bytes) -> str | None:
 def utf16(head: bytes) -> str | None:
     """UTF-16 without a mark, whose ASCII characters have a zero byte, all on the same side."""
     first, second = head[::2].count(0), head[1::2].count(0)
-    if max(first, second) < max(2, len(head) / 100) or min(first, second) > len(head) / 1000:
+    if max(first, second) < max(2, len(head) / 100) or min(first, second) > max(first, second) / 3:
         return None
     if max(first, second) < len(head) / 8 and is_utf8(head):  # some stray zeros in other text
         return None

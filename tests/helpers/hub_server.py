@@ -32,6 +32,7 @@ class Hub:
     statuses: dict[str, list[int]] = field(default_factory=dict)  # by a part of the path
     cuts: dict[str, list[int]] = field(default_factory=dict)  # after so many bytes, in turn
     spoilt: Counter = field(default_factory=Counter)  # how often a file comes with wrong bytes
+    short: Counter = field(default_factory=Counter)  # how often it ends early, and says so
     ranges: bool = True
     wait: str = "0"  # Retry-After
 
@@ -144,6 +145,9 @@ class Answer(BaseHTTPRequestHandler):
         if self.command == "GET" and self.hub.spoilt[name] > 0:
             self.hub.spoilt[name] -= 1
             content = bytes(byte ^ 1 for byte in content)
+        if self.command == "GET" and self.hub.short[name] > 0:
+            self.hub.short[name] -= 1
+            content = content[:-1]
         cuts = self.hub.cuts.get(name, [])
         cut = cuts.pop(0) if cuts and self.command == "GET" else None
         self.send(status, content[start:], headers, cut)

@@ -77,7 +77,7 @@ def test_json_files(tmp_path, monkeypatch, name, content):
 
 def test_csv_with_line_breaks(tmp_path, monkeypatch):
     content = 'id,text,summary\n1,"Hé,\n""you""",A\n2,b,"c"\n'
-    expected = [ROWS[0], ROWS[1] | {"summary": "c"}]
+    expected = [ROWS[0] | {"id": "1"}, ROWS[1] | {"id": "2", "summary": "c"}]
     assert fetched(tmp_path, monkeypatch, "a.csv", content) == expected
 
 
@@ -85,7 +85,7 @@ def test_long_csv_with_line_breaks(tmp_path, monkeypatch):
     text = "a line\n" * 1000  # blocks of 1 MB end inside such a text
     content = "id,text\n" + "".join(f'{i},"{text}"\n' for i in range(400))
     rows = fetched(tmp_path, monkeypatch, "a.csv", content)
-    assert rows == [{"id": i, "text": text} for i in range(400)]
+    assert rows == [{"id": str(i), "text": text} for i in range(400)]
 
 
 def test_parquet(tmp_path, monkeypatch):
@@ -107,19 +107,16 @@ def test_null_split_is_an_empty_table_with_the_same_columns(tmp_path, monkeypatc
     ("name", "content", "said"),
     [
         ("a.json", "[{", r"in/a\.json is not valid JSON: .*line 1"),
-        ("a.json", b'[{"a": "\xe9"}]', r"in/a\.json is not valid JSON: 'utf-8' codec"),
         ("a.json", '{"a": 1}', r"in/a\.json must hold a list, or a dict, of objects"),
         ("a.json", "", r"in/a\.json is not valid JSON"),
         ("a.json", "[]", r"in/a\.json holds no rows"),
-        ("a.jsonl", '{"a": 1}\n\n{"a": \n', r"in/a\.jsonl line 3: "),
-        ("a.jsonl", b'{"a": 1}\n{"a": "\xe9"}\n', r"in/a\.jsonl line 2: 'utf-8' codec"),
-        ("a.jsonl", '{"a": 1}\n[1]\n', r"in/a\.jsonl line 2 is not a JSON object"),
+        ("a.jsonl", '{"a": \n\n{"a": 2', r"in/a\.jsonl line 1: .*all 2 rows"),
+        ("a.jsonl", "[1]\n", r"in/a\.jsonl line 1: it is not a JSON object"),
         ("a.jsonl", "\n", r"in/a\.jsonl holds no rows"),
-        ("a.csv", "a,b\n1,2,3\n", r"in/a\.csv cannot be read as csv: .*2 columns, got 3"),
-        ("a.csv", b"a,b\n\xe9,1\n", r"in/a\.csv column 'a' is not UTF-8"),
-        ("a.csv", "", r"in/a\.csv cannot be read as csv"),
+        ("a.csv", "a,b\n1,2,3\n", r"in/a\.csv line 2: 3 cells where the header has 2"),
+        ("a.csv", "", r"in/a\.csv holds no rows"),
         ("a.parquet", "no", r"in/a\.parquet cannot be read as parquet"),
-        ("a.txt", "no", r"in/a\.txt: use a \.json, \.jsonl, \.parquet or \.csv file"),
+        ("a.txt", "no", r"in/a\.txt: use a \.csv, \.tsv, \.json, "),
     ],
 )
 def test_bad_file_is_named_and_the_old_data_stays(tmp_path, monkeypatch, name, content, said):

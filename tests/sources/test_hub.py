@@ -9,7 +9,7 @@ import pytest
 
 from stages.common.cli import UserError
 from stages.fetch import fetch_model
-from stages.sources.hub import split_files
+from stages.sources.split_files import split_files
 from tests.helpers.data import TEXT, project, read_rows, texts
 from tests.helpers.hub import FIRST, MODEL, fetch, lines
 from tests.helpers.hub_server import TOKEN, Repository

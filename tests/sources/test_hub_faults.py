@@ -82,24 +82,27 @@ def test_fault_that_stays_ends_with_a_sentence(tmp_path, monkeypatch, hub):
     assert len(hub.gets("/cdn/")) == 4  # each of WAITS, and the first
 
 
-def test_broken_download_goes_on_where_it_ended(tmp_path, monkeypatch, hub):
-    size = len(TRAIN)
+def test_broken_download_is_resumed_where_it_ended(tmp_path, monkeypatch, hub):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 500)  # what came of a chunk is lost
     hub.cuts[FIRST] = [1000] * 8  # more often than there are attempts, but each brings something
     fetch(tmp_path, monkeypatch)
-    assert hub.sent[FIRST] == size
+    assert hub.sent[FIRST] == len(TRAIN)
     asked = [h.get("range") for h in hub.gets(f"/cdn/{hashlib.sha256(TRAIN).hexdigest()}")]
     assert asked == [None, *(f"bytes={1000 * n}-" for n in range(1, 9))]
     assert len(read_rows("data/raw/train.parquet")) == 3005
 
 
-def test_run_after_a_failure_goes_on_too(tmp_path, monkeypatch, hub):
-    hub.cuts = {"data/train-00001-of-00002.parquet": [100, 0, 0, 0]}
+def test_run_after_a_failure_downloads_what_is_not_complete(tmp_path, monkeypatch, hub):
+    second = "data/train-00001-of-00002.parquet"
+    hub.cuts = {second: [0] * 99}
     said = refused(tmp_path, monkeypatch)
     assert "run again" in said
-    before = hub.sent[FIRST]
+    hub.cuts, before = {}, hub.sent[FIRST]
     fetch(tmp_path, monkeypatch)
     assert hub.sent[FIRST] == before == len(TRAIN)
-    assert hub.sent["data/train-00001-of-00002.parquet"] == len(parquet(texts(5, "more")))
+    assert hub.sent[second] == len(parquet(texts(5, "more")))
 
 
 def test_server_that_ignores_ranges(tmp_path, monkeypatch, hub):
@@ -141,22 +144,29 @@ def test_offline_mode(tmp_path, monkeypatch, hub):
     assert refused(tmp_path, monkeypatch).startswith("HF_HUB_OFFLINE forbids to fetch dataset")
 
 
-def test_full_disk_is_named_and_the_rest_kept(tmp_path, monkeypatch, hub):
-    import builtins
+def test_full_disk_is_named_and_complete_files_stay(tmp_path, monkeypatch, hub):
+    from huggingface_hub import file_download
 
-    full, write = True, builtins.open
+    full, http_get = True, file_download.http_get
 
-    def small_disk(path, mode="r", *args, **kwargs):
-        if full and str(path).endswith("test-00000-of-00001.parquet.part"):
-            return write("/dev/full", "wb")
-        return write(path, mode, *args, **kwargs)
+    def small_disk(url, *args, **kwargs):
+        if full and url.endswith("test-00000-of-00001.parquet"):
+            raise OSError(28, "No space left on device")
+        return http_get(url, *args, **kwargs)
 
-    monkeypatch.setattr(builtins, "open", small_disk)
+    monkeypatch.setattr(file_download, "http_get", small_disk)
     said = refused(tmp_path, monkeypatch)
     assert "dataset lab/talks cannot be written to disk: No space left on device" in said
     full = False
     fetch(tmp_path, monkeypatch)
     assert hub.sent[FIRST] == len(TRAIN)
+
+
+def test_file_of_another_size_is_asked_for_again(tmp_path, monkeypatch, hub, capsys):
+    hub.short[FIRST] = 1
+    fetch(tmp_path, monkeypatch)
+    assert len(read_rows("data/raw/train.parquet")) == 3005
+    assert "came with another size than the hub lists; trying again" in capsys.readouterr().out
 
 
 def test_read_only_folder(tmp_path, monkeypatch, hub):

@@ -113,7 +113,7 @@ def test_dialogue_that_lacks_a_tweet_is_counted(params, capsys):
         (
             "twcs.csv",
             "tweet_id,inbound,text\n1,True\n",
-            r"twcs\.csv cannot be read as csv: .*got 2",
+            r"twcs\.csv cannot be read as csv: .*got 2$",
         ),
         ("twcs.csv", "tweet_id,inbound,text\n9,True,a\n", r"holds the tweets of no dialogue"),
         (RELEASE["test"], None, r"final_test_tweetsum\.jsonl does not exist: get it from github"),

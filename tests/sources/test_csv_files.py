@@ -1,0 +1,141 @@
+"""CSV as programs write it comes back cell for cell, and every cell is the text that was written."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stages.common.cli import UserError
+from stages.sources.tables import read_table
+from tests.helpers.files import fetched, pack, talks
+
+
+def written(rows: list[list[str]], **dialect) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, **dialect).writerows(rows)
+    return out.getvalue().encode()
+
+
+def cells(rows: list[dict]) -> list[list[str]]:
+    return [list(rows[0]), *(list(row.values()) for row in rows)]
+
+
+BACKSLASH = {"doublequote": False, "escapechar": "\\"}
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "A.CSV", "a.Tsv"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
+@pytest.mark.parametrize("escape", [{}, BACKSLASH])
+@pytest.mark.parametrize("lineterminator", ["\n", "\r\n"])
+def test_dialects(tmp_path, name, delimiter, quoting, escape, lineterminator):
+    rows, path = talks(), tmp_path / name
+    form = {"delimiter": delimiter, "quoting": quoting, "lineterminator": lineterminator} | escape
+    path.write_bytes(written(cells(rows), **form))
+    assert read_table(path).to_pylist() == rows
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["007", "1e5", "12345678901234567890", "+1 555 0100", "0x1F"],
+        ["TRUE", "false", "NA", "null", "None", "NaN", "-inf"],
+        ["2024-05-01", "05/01/2024", "12:30", "1.50", "1,000"],
+        [" padded ", "tab\tinside", "a\rb", "{}", "[1]"],
+        ["=1+1", "-", "'quoted'", "“so”", "\\N"],
+    ],
+)
+def test_a_cell_is_the_text_that_was_written(tmp_path, values):
+    path = tmp_path / "a.csv"
+    path.write_bytes(written([["id", "text"], *([value, "x"] for value in values)]))
+    assert [row["id"] for row in read_table(path).to_pylist()] == values
+
+
+def test_empty_and_missing(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b'id,text,more\n1,"",x\n2,,x\n\n , \n,,\n')
+    rows = read_table(path).to_pylist()
+    assert [row["text"] for row in rows] == ["", None]
+
+
+def test_excel_says_its_separator(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"sep=;\r\ntext;summary\r\na, b;c\r\n")
+    assert read_table(path).to_pylist() == [{"text": "a, b", "summary": "c"}]
+
+
+def test_tabs_without_any_quoting(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_bytes(b'text\tsummary\n"Hi" she said\tgreeting\n5" pipe\tits width\n' * 1)
+    rows = read_table(path).to_pylist()
+    assert [row["text"] for row in rows] == ['"Hi" she said', '5" pipe']
+
+
+def test_backslashes_that_escape_nothing_stay(tmp_path):
+    path = tmp_path / "a.csv"
+    text = "id,text\n" + "".join(f'{i},"see C:\\temp\\new, \\"{i}\\" and \\\\"\n' for i in range(9))
+    path.write_text(text)
+    rows = read_table(path).to_pylist()
+    assert rows[3] == {"id": "3", "text": 'see C:\\temp\\new, "3" and \\'}
+
+
+def test_names_of_columns_become_distinct(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(",text,summary,summary\n0,a,b,c\n")
+    assert read_table(path).column_names == ["", "text", "summary", "summary_2"]
+
+
+@pytest.mark.parametrize("bad", [["one", "too", "many", "cells"], ["few"]])
+def test_bad_row_is_counted_and_named(tmp_path, monkeypatch, capsys, bad):
+    rows = talks()
+    content = written([*cells(rows)[:20], bad, *cells(rows)[20:]])
+    read = fetched(tmp_path, monkeypatch, "a.csv", content)
+    assert read == [*rows, dict.fromkeys(rows[0])]  # the nulls are what clean counts
+    said = capsys.readouterr().out
+    # Each row before stands on two lines, for there is a line break in it.
+    assert f"in/a.csv line 40: {len(bad)} cells where the header has 3; the row is left out" in said
+    assert "many" not in said and "few" not in said
+
+
+def test_many_bad_rows_are_summed_up(tmp_path, monkeypatch, capsys):
+    fetched(tmp_path, monkeypatch, "a.csv", b"a,b\n1,2\n" + b"x\n" * 9)
+    said = capsys.readouterr().out
+    assert said.count("the row is left out") == 3
+    assert "in/a.csv: 9 rows in all are left out" in said
+
+
+def test_all_rows_bad(tmp_path, monkeypatch):
+    said = r"in/a\.csv line 2: 3 cells where the header has 2, and so on in all 5 rows"
+    with pytest.raises(UserError, match=said):
+        fetched(tmp_path, monkeypatch, "a.csv", b"a,b\n" + b"secret,2,3\n" * 5)
+
+
+ALPHABET = st.sampled_from(
+    [*"abcé 0179.:{}['", *'""",,;;||\t\t\n\n', "😀", "你", "\\", "NA", "007"]
+)
+CELL = st.lists(ALPHABET, max_size=12).map("".join)
+TABLE = st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=6)
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"]
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+@given(
+    table=TABLE,
+    delimiter=st.sampled_from(",;\t|"),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    escape=st.sampled_from([{}, BACKSLASH]),
+    encoding=st.sampled_from(ENCODINGS),
+    ending=st.sampled_from(["\n", "\r\n"]),
+    packed=st.sampled_from(["", ".gz", ".bz2", ".xz", ".zst", ".zip"]),
+)
+def test_any_table_comes_back(
+    tmp_path, table, delimiter, quoting, escape, encoding, ending, packed
+):
+    # A first row tells what a table of a few empty cells does not: that there are quotes.
+    rows = [["id", "dialogue", "summary"], ["1", "a", 'say "b"'], *map(list, table)]
+    form = {"delimiter": delimiter, "quoting": quoting, "lineterminator": ending} | escape
+    path = pack(tmp_path / "a.csv", written(rows, **form).decode().encode(encoding), packed)
+    read = [[cell or "" for cell in row.values()] for row in read_table(path).to_pylist()]
+    assert read == [row for row in rows[1:] if any(row) or quoting == csv.QUOTE_ALL]
