@@ -3,6 +3,7 @@
 Reads `data/raw/{split}.parquet`, writes `data/clean/{split}.parquet` and `dropped.parquet` beside
 them, every dropped row with its reason, in batches and in bounded memory. The test split is read
 first: a dialogue that stands there, or nearly so, is dropped from validation and train.
+`cleaning.json` says how conversations were read, so that new ones are read alike.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ from stages.cleaning.references import unread_reference
 from stages.cleaning.repeats import Ids, Repeats
 from stages.cleaning.roles import name_roles
 from stages.cleaning.rules import clean_turns, redact_references
-from stages.common.atomic_io import atomic_write
+from stages.common.atomic_io import atomic_write, write_json
 from stages.common.cli import UserError, run
 from stages.common.parquet import SPLITS, open_parquet
 from stages.common.prefetch import prefetch
@@ -30,6 +31,8 @@ from stages.params import Clean, load
 
 RAW = Path("data/raw")
 CLEAN = Path("data/clean")
+# What decides which rows are trained on, and nothing of how a conversation is read.
+TRAINING_ONLY = {"max_malformed", "holdout", "near_duplicates"}
 PUNCTUATION = bytes(code for code in range(128) if not chr(code).isalnum())  # and white space
 REPEATED = ("duplicate", "near-duplicate")  # reasons to drop a row that is well-formed
 
@@ -67,6 +70,7 @@ def main() -> None:
             second_pass(out, repeats, index if lacking else None, lacking)
         out.close()
         check(out, files, params)
+        write_json(aside / "cleaning.json", params.model_dump(exclude=TRAINING_ONLY))
     report(out, repeats.joined, renamed, redacted if params.redact else None)
 
 

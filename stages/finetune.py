@@ -29,6 +29,7 @@ def main() -> None:
     # These take seconds to import: what is wrong with params and files is told before.
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_tokenizer
+    from stages.model.usage import of_training
     from stages.training import adapter, base_checks, checks, metrics, ranking
     from stages.training.dataset import read_dataset
     from stages.training.lora import load_lora
@@ -38,7 +39,8 @@ def main() -> None:
     checks.check_support(params, hardware)
     tokenizer = load_tokenizer(BASE, params.format_prompts.chat_template)
     base_checks.check_layers(BASE, params)
-    train, validation = (read_dataset(file, tokenizer, params) for file in files)
+    usage = of_training(PROMPTS / "usage.json", tokenizer, params, BASE)
+    train, validation = (read_dataset(file, tokenizer, params, usage.rendered) for file in files)
     model = load_lora(BASE, params, hardware)
     print_facts(params, hardware, train, model)
     first, second = checkpoint_folders(params, hardware, files)
@@ -53,7 +55,7 @@ def main() -> None:
         figures["ranking"] = metrics.of_ranking(trainer)
         losses["validation"].append(metrics.ranking_point(figures))
     figures |= metrics.of_process(trainer.model)
-    adapter.write(trainer.model, params, figures, ADAPTER)
+    adapter.write(trainer.model, params, figures, usage, ADAPTER)
     for name, points in losses.items():
         metrics.write_curve(PLOTS / f"{name}_loss.csv", points)
     write_json("metrics/finetune.json", figures)

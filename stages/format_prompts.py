@@ -2,10 +2,11 @@
 
 Reads `data/clean/{split}.parquet`, writes `data/prompts/{split}.parquet` with the columns `id`,
 `conversation` (a turn a line), `prompt` (the template around it) and `references`, in batches and
-in bounded memory. Chat models get the conversation in their own template instead, see
+in bounded memory; and `usage.json`, what an adapter carries: cleaning and prompt. Chat models get the conversation in their own template instead, see
 `stages.model.tokenization`.
 """
 
+import json
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.common.atomic_io import atomic_write
+from stages.common.atomic_io import atomic_write, need, write_json
 from stages.common.cli import run
 from stages.common.languages import length_unit
 from stages.common.parquet import SPLITS, open_parquet
@@ -33,7 +34,8 @@ SCHEMA = pa.schema(
 
 
 def main() -> None:
-    format_batch = partial(to_prompts, template=load().format_prompts.template)
+    params = load().format_prompts
+    format_batch = partial(to_prompts, template=params.template)
     length = rows = 0
     unit = None
     with atomic_write(PROMPTS) as aside:
@@ -47,6 +49,9 @@ def main() -> None:
                     unit = unit or length_unit(pl.Series(table["conversation"].slice(0, FEW)))
                     length += sizes[unit]
                     rows += len(table)
+        cleaning = need(CLEAN / "cleaning.json", "run clean first").read_text(encoding="utf-8")
+        usage = {"cleaning": json.loads(cleaning), "prompt": params.model_dump()}
+        write_json(aside / "usage.json", usage)
     print(f"format_prompts: {rows} prompts of {length / rows:.0f} {unit} on average")
 
 

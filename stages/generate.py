@@ -39,21 +39,24 @@ def main() -> None:
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_base, load_tokenizer, load_tuned
     from stages.model.prepacked import prepack
+    from stages.model.usage import adopt
+    from stages.model.usage import read as read_usage
 
     rows = pl.read_parquet(PROMPTS, columns=["id", "conversation", "references"])
     hardware = choose_hardware(params.model.precision)
     print(f"generate: {len(rows)} summaries by {which} on {hardware}")
+    usage = read_usage(ADAPTER, BASE) if which == "tuned" else None
+    params = adopt(usage, params) if usage else params
     tokenizer = load_tokenizer(BASE, params.format_prompts.chat_template)
     model = load_base(BASE, params.model.quantization, hardware)
-    if which == "tuned":
-        model = load_tuned(model, ADAPTER)
+    if usage:
+        tokenizer.eos_token, model = usage.eos_token, load_tuned(model, ADAPTER)
     partial = partial_file(which, params, hardware)
     conversations, started = rows["conversation"].to_list(), time.monotonic()
     knobs = params.format_prompts, params.generate
     cut = Counter()
-    summaries = summarize(
-        prepack(model), tokenizer, conversations, *knobs, partial=partial, cut=cut
-    )
+    how = {"partial": partial, "cut": cut, "frame": usage.rendered if usage else None}
+    summaries = summarize(prepack(model), tokenizer, conversations, *knobs, **how)
     seconds = time.monotonic() - started
     if which == "tuned":
         refuse_constant(summaries, conversations)

@@ -1,5 +1,6 @@
 """Prompts: the template around the conversation, in order, and cut in the middle if too long."""
 
+import json
 from types import SimpleNamespace
 
 import polars as pl
@@ -105,6 +106,7 @@ def test_stage_keeps_order_over_batches(tmp_path, monkeypatch, capsys):
     project(tmp_path, monkeypatch, {"format_prompts.template": "Q {conversation} A"})
     splits = {"train": dialogues("train", 8), "validation": dialogues("v", 1)}
     write_splits("data/clean", **splits, test=dialogues("t", 3))
+    (tmp_path / "data/clean/cleaning.json").write_text('{"lowercase": true}')
     monkeypatch.setattr(format_prompts, "BATCH", 3)
     format_prompts.main()
     assert read_rows("data/prompts/train.parquet") == [
@@ -117,6 +119,9 @@ def test_stage_keeps_order_over_batches(tmp_path, monkeypatch, capsys):
         for i in range(8)
     ]
     assert [row["id"] for row in read_rows("data/prompts/test.parquet")] == ["t-0", "t-1", "t-2"]
+    usage = json.loads((tmp_path / "data/prompts/usage.json").read_text())
+    assert usage["cleaning"] == {"lowercase": True}
+    assert usage["prompt"]["template"] == "Q {conversation} A"
     assert "12 prompts of 5 words" in capsys.readouterr().out
 
 

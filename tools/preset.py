@@ -21,28 +21,39 @@ from stages.params import load
 
 PRESETS = Path("presets")
 PARAMS = Path("params.yaml")
+# Keys whose own keys are the user's: set as they are, not leaf by leaf.
+MAPPINGS = {("clean", "roles"), ("clean", "redaction", "patterns")}
 
 
 def main() -> None:
     if len(sys.argv) != 2:
         raise UserError(f"usage: python -m tools.preset NAME, one of {', '.join(names())}")
+    write(sys.argv[1])
+
+
+def write(name: str) -> None:
+    """Write the preset over params.yaml and print what that changed; on an error nothing is."""
     load(PARAMS)  # a broken file is told before a preset is blamed for it
     before = PARAMS.read_text(encoding="utf-8")
-    after = apply(sys.argv[1], before)
+    after = apply(name, before)
     with atomic_write(PARAMS) as aside:
         aside.write_text(after, encoding="utf-8")
         try:
             load(aside)
         except UserError as error:
             reason = str(error).removeprefix(f"{aside}: ")
-            raise UserError(f"preset {sys.argv[1]}: {reason}; {PARAMS} is as it was") from None
+            raise UserError(f"preset {name}: {reason}; {PARAMS} is as it was") from None
     changed = difflib.unified_diff(
         before.splitlines(keepends=True), after.splitlines(keepends=True), "before", "after", n=0
     )
     sys.stdout.writelines(changed)
-    print(
-        f"preset: {sys.argv[1]}: {'written' if after != before else 'already so, nothing changed'}"
-    )
+    print(f"preset: {name}: {'written' if after != before else 'already so, nothing changed'}")
+
+
+def save(name: str, text: str) -> None:
+    """Add a file to the presets."""
+    with atomic_write(PRESETS / f"{name}.yaml") as aside:
+        aside.write_text(text, encoding="utf-8")
 
 
 def names() -> list[str]:
@@ -90,7 +101,8 @@ def merge(params: CommentedMap, layer: dict, path: tuple[str, ...]) -> None:
     for key, value in layer.items():
         if key not in params:
             raise UserError(f"a preset sets {'.'.join((*path, key))}, which {PARAMS} does not have")
-        if isinstance(value, dict) and isinstance(params[key], dict):
+        nested = isinstance(value, dict) and isinstance(params[key], dict)
+        if nested and (*path, key) not in MAPPINGS:
             merge(params[key], value, (*path, key))
         elif params[key] != value:
             params[key] = value

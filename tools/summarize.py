@@ -1,29 +1,34 @@
-"""Summarise new conversations with the tuned model, cleaned and prompted as in training.
+"""Summarise new conversations with the tuned model, read, cleaned and prompted as in training.
 
     python -m tools.summarize chat.txt
     python -m tools.summarize chats.jsonl > summaries.jsonl
 
-A text file, or standard input, holds one conversation, its turns opened by `Customer:` or
-`Agent:`. A JSONL line holds `turns`, a list of `{"speaker", "text"}`, or `conversation`, such a
-text; `id` is optional. Lines that cannot be read are reported by number and kept in a file.
+A text is one conversation: a line a turn, opened by the speaker's name and a colon, or a chat as a
+phone exports it. A table (.jsonl .ndjson .json .csv .tsv .parquet .xlsx, compressed or not) has a
+conversation a row, where the training data had it, or in `turns` or `conversation`; `id` is
+optional. `-` is standard input, a text or JSON lines. Rows that cannot be read are named by number
+on stderr and written to FILE.rejected.
 """
 
 import argparse
 import json
-import re
+import shutil
 import sys
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
 
-from stages.common.atomic_io import need
+from stages.common.atomic_io import disk_errors, need
 from stages.common.cli import UserError, run
 from stages.params import Params, load
 
+if TYPE_CHECKING:
+    from stages.model.usage import Usage
+
 BASE = Path("models/base")
 ADAPTER = Path("models/adapter")
-LABEL = re.compile(r"\s*(customer|agent)\s*:\s*", re.IGNORECASE)
 
 
 def main() -> None:
@@ -31,121 +36,103 @@ def main() -> None:
     params = load()
     need(BASE, "run `make repro` first")
     need(ADAPTER, "run `make repro` first")
-    if args.file == "-":
-        summarize_source(sys.stdin, args, params)
-    else:
-        path = need(args.file, "name a text or a .jsonl file, or - for standard input")
-        with open(path, encoding="utf-8", errors="replace") as source:
-            summarize_source(source, args, params)
 
+    from stages.model.usage import adopt, read
+    from tools.rows import kind_of
 
-def summarize_source(source: TextIO, args: argparse.Namespace, params: Params) -> None:
-    if args.jsonl or args.file.endswith(".jsonl"):
-        default = "stdin" if args.file == "-" else args.file
-        rejected = Path(args.rejected or f"{default}.rejected")
-        summarize_lines(source, params, args.base, rejected)
-        return
-    row = {"id": None, "turns": parse_turns(source.read())}
-    if not clean(row["turns"], params):
-        raise UserError(f"{args.file} holds no words to summarise")
-    summaries = next(summarize_rows([row], params, args.base))
-    print(summaries["tuned"] if not args.base else f"tuned: {summaries['tuned']}")
-    if args.base:
-        print(f"base: {summaries['base']}")
+    usage = read(ADAPTER, BASE)
+    params = adopt(usage, params)
+    with input_file(args.file) as path:
+        kind = "jsonl" if args.jsonl else kind_of(path)
+        show = print_summary if kind == "text" else print_summaries
+        show(path, kind, args, params, usage)
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.summarize", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("file", nargs="?", default="-", help="text or .jsonl; - is standard input")
-    parser.add_argument("--jsonl", action="store_true", help="standard input is JSONL")
+    parser = argparse.ArgumentParser(prog="python -m tools.summarize", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("file", nargs="?", default="-", help="- is standard input")
+    parser.add_argument("--jsonl", action="store_true", help="it is JSON lines, whatever its name")
     parser.add_argument("--base", action="store_true", help="show the untuned model's beside it")
-    parser.add_argument("--rejected", help="where bad lines go; default: FILE.rejected")
+    parser.add_argument("--rejected", help="where bad rows go; default: FILE.rejected")
     return parser.parse_args()
 
 
-def summarize_lines(lines: Iterable[str], params: Params, base: bool, rejected: Path) -> None:
-    """JSONL in, JSONL out, a batch at a time; each bad line is told and kept in `rejected`."""
-    bad: list[tuple[int, str, str]] = []
-
-    def rows() -> Iterator[dict]:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                try:
-                    yield read_row(number, line, params)
-                except ValueError as error:
-                    bad.append((number, str(error), line))
-                    print(f"line {number}: {error}", file=sys.stderr)
-
-    for summaries in summarize_rows(rows(), params, base):
-        print(json.dumps(summaries, ensure_ascii=False), flush=True)
-    if bad:
-        rejected.write_text("".join(line for _, _, line in bad), encoding="utf-8")
-        print(f"{len(bad)} lines skipped, kept in {rejected}", file=sys.stderr)
+@contextmanager
+def input_file(name: str) -> Iterator[Path]:
+    """The file; what comes on standard input is read to its end into one that is removed after."""
+    if name != "-":
+        path = need(name, "name a file of conversations, or - for standard input")
+        if path.is_dir():
+            raise UserError(f"{path} is a folder: name a file in it")
+        yield path
+        return
+    with NamedTemporaryFile() as copy:
+        shutil.copyfileobj(sys.stdin.buffer, copy)
+        copy.flush()
+        yield Path(copy.name)
 
 
-def read_row(number: int, line: str, params: Params) -> dict:
-    """`id` and `turns` of a JSONL line; `ValueError` says what is wrong with it."""
+def print_summary(
+    path: Path, kind: str, args: argparse.Namespace, params: Params, usage: "Usage"
+) -> None:
+    """The summary of the one conversation that a text is."""
+    from stages.sources.text import read_text
+    from tools.conversations import render_text
+
     try:
-        # Without lone surrogates, the halves of emoji, which no output could hold.
-        text = json.dumps(json.loads(line), ensure_ascii=False)
-        row = json.loads(text.encode("utf-8", "ignore"))
-    except (ValueError, RecursionError):
-        raise ValueError("not valid JSON") from None
-    if not isinstance(row, dict):
-        raise ValueError("not a JSON object")
-    turns = row.get("turns")
-    if isinstance(row.get("conversation"), str):
-        turns = parse_turns(row["conversation"])
-    if not isinstance(turns, list):
-        raise ValueError("needs `turns`, a list, or `conversation`, a text")
-    for turn in turns:
-        if not isinstance(turn, dict) or not isinstance(turn.get("text"), str):
-            raise ValueError("each of `turns` needs a `text`")
-        if not isinstance(turn.get("speaker"), str | None):
-            raise ValueError("a `speaker` must be a text")
-    if not clean(turns, params):
-        raise ValueError("holds no words to summarise")
-    return {"id": row.get("id", number), "turns": turns}
+        text = render_text(read_text(path), params.clean)
+    except UserError as error:
+        raise UserError(f"{args.file}: {error}") from None
+    (summary,) = summarizer(params, usage, args.base)([text])
+    print(f"tuned: {summary['tuned']}\nbase: {summary['base']}" if args.base else summary["tuned"])
 
 
-def parse_turns(text: str) -> list[dict]:
-    """Turns of a plain text: a line that names a speaker opens one, other lines go on with it."""
-    turns: list[dict] = []
-    for line in text.splitlines():
-        label = LABEL.match(line)
-        if label or not turns:
-            speaker = label[1].lower() if label else None
-            turns.append({"speaker": speaker, "text": line[label.end() :] if label else line})
-        else:
-            turns[-1]["text"] += "\n" + line
-    return turns
+def print_summaries(
+    path: Path, kind: str, args: argparse.Namespace, params: Params, usage: "Usage"
+) -> None:
+    """JSON lines of `id`, `tuned` and `base`, a batch at a time."""
+    from tools.conversations import render
+    from tools.rows import read_rows
+
+    rejected = Path(args.rejected or f"{'stdin' if args.file == '-' else args.file}.rejected")
+    write = None
+    with rejecting(rejected) as reject:
+        for rows in read_rows(path, kind, params.clean.columns, params.generate.batch_size, reject):
+            texts, faults = render(rows, params.clean)
+            for i in sorted(faults):
+                reject(rows.places[i], faults[i], rows.raw(i))
+            # The model is loaded once there is something to summarise.
+            write = write or (summarizer(params, usage, args.base) if texts else None)
+            order = sorted(texts)
+            summaries = write([texts[i] for i in order]) if order else []
+            for i, summary in zip(order, summaries, strict=True):
+                print(json.dumps({"id": rows.ids[i], **summary}, ensure_ascii=False, default=str))
+    if write is None:
+        raise UserError(f"{args.file} holds no conversation to summarise")
 
 
-def clean(turns: list[dict], params: Params) -> list[dict]:
-    import polars as pl
+@contextmanager
+def rejecting(path: Path) -> Iterator[Callable[[str, str, str], None]]:
+    """A function that names a bad row on stderr and writes it to `path`, which it then creates."""
+    count = 0
 
-    from stages.cleaning.rules import clean_turns
+    def reject(place: str, why: str, row: str) -> None:
+        nonlocal count
+        print(f"{place}: {why}", file=sys.stderr)
+        with disk_errors(path), open(path, "a" if count else "w", encoding="utf-8") as file:
+            file.write(row + "\n")
+        count += 1
 
-    schema = {"speaker": pl.String, "text": pl.String}
-    rows = [{"speaker": turn.get("speaker"), "text": turn["text"]} for turn in turns]
-    return clean_turns(pl.DataFrame(rows, schema=schema), params.clean).to_dicts()
-
-
-def conversations_of(rows: list[dict], params: Params) -> list[str]:
-    """The conversations of rows whose turns have words left once cleaned."""
-    import polars as pl
-
-    from stages.format_prompts import render_conversations
-
-    turn = pl.Struct({"speaker": pl.String, "text": pl.String})
-    turns = pl.Series([clean(row["turns"], params) for row in rows], dtype=pl.List(turn))
-    return render_conversations(turns).to_list()
+    yield reject
+    if count:
+        what = "1 row is" if count == 1 else f"{count} rows are"
+        print(f"{what} left out, see {path}", file=sys.stderr)
 
 
-def summarize_rows(rows: Iterable[dict], params: Params, base: bool) -> Iterator[dict]:
-    """Yield `{"id", "tuned", "base"?}` a row, in order. Every row has words left once cleaned."""
+def summarizer(params: Params, usage: "Usage", base: bool) -> Callable[[list[str]], list[dict]]:
+    """A function from conversations to what each model writes of them, `tuned` and, if asked for,
+    `base`."""
     from stages.model.generation import summarize
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_base, load_tokenizer, load_tuned
@@ -154,21 +141,23 @@ def summarize_rows(rows: Iterable[dict], params: Params, base: bool) -> Iterator
     knobs = params.model
     hardware = choose_hardware(knobs.precision)
     tokenizer = load_tokenizer(BASE, params.format_prompts.chat_template)
+    tokenizer.eos_token = usage.eos_token
     models = {"tuned": load_tuned(load_base(BASE, knobs.quantization, hardware), ADAPTER)}
     if base:
         models["base"] = load_base(BASE, knobs.quantization, hardware)
     models = {name: prepack(model) for name, model in models.items()}
-    rows = iter(rows)
-    while batch := list(islice(rows, params.generate.batch_size)):
-        texts = conversations_of(batch, params)
-        made = {
-            name: summarize(
-                model, tokenizer, texts, params.format_prompts, params.generate, progress=False
-            )
-            for name, model in models.items()
-        }
-        for i, row in enumerate(batch):
-            yield {"id": row["id"], **{name: written[i] for name, written in made.items()}}
+
+    def write(texts: list[str]) -> list[dict]:
+        how = {"progress": False, "frame": usage.rendered}
+        written = [
+            summarize(model, tokenizer, texts, params.format_prompts, params.generate, **how)
+            for model in models.values()
+        ]
+        return [
+            dict(zip(models, summaries, strict=True)) for summaries in zip(*written, strict=True)
+        ]
+
+    return write
 
 
 if __name__ == "__main__":

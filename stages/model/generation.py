@@ -17,13 +17,15 @@ def summarize(
     knobs: Generate,
     progress: bool = True,
     partial: Path | None = None,
+    frame: tuple[str, str] | None = None,
     cut: Counter | None = None,
 ) -> list[str]:
-    """One summary a conversation, see `run_batches` for `progress` and `partial`.
+    """One summary a conversation, see `run_batches` for `progress` and `partial`, `tokenize_prompt`
+    for `frame`.
 
     `cut` gains how many summaries met `max_new_tokens` before their end, as "summaries".
     """
-    prompts = [tokenize_prompt(tokenizer, text, prompting) for text in conversations]
+    prompts = [tokenize_prompt(tokenizer, text, prompting, frame) for text in conversations]
     model.eval()
 
     def work(rows: list[list[int]]) -> list[tuple[str, bool]]:

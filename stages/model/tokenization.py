@@ -4,19 +4,20 @@ from stages.common.cli import UserError
 from stages.params import FormatPrompts
 
 
-def tokenize_prompt(tokenizer, conversation: str, knobs: FormatPrompts) -> list[int]:
+def tokenize_prompt(
+    tokenizer, conversation: str, knobs: FormatPrompts, frame: tuple[str, str] | None = None
+) -> list[int]:
     """Token ids of the prompt of a conversation, at most `max_prompt_tokens`, with one BOS if the
     tokenizer has one.
 
     With `chat_template` the prompt is the user's message, and the ids end where the answer starts.
     A conversation that is too long loses its middle: the problem stands at its start and the
     outcome at its end. The words of the template and the chat's markers are never cut; a
-    `UserError` says when they alone fill `max_prompt_tokens`.
+    `UserError` says when they alone fill `max_prompt_tokens`. `frame` is what `prompt_frame` gave
+    in training: a chat template may write another one today.
     """
-    head, tail = knobs.template.split("{conversation}")
+    head, tail = frame or prompt_frame(tokenizer, knobs)
     conversation = _without_markers(tokenizer, conversation)
-    if knobs.chat_template:
-        head, tail = _chat_frame(tokenizer, knobs.template)
     # A chat template writes its BOS itself.
     encoded = tokenizer(
         head + conversation + tail,
@@ -60,9 +61,13 @@ def end_of_turn(tokenizer) -> str:
     return next((t for t in tokens if t in tokenizer.all_special_tokens), tokenizer.eos_token)
 
 
-def _chat_frame(tokenizer, template: str) -> tuple[str, str]:
-    """What stands before and after the conversation when `template` is the user's message."""
-    chat = [{"role": "user", "content": template}]
+def prompt_frame(tokenizer, knobs: FormatPrompts) -> tuple[str, str]:
+    """What stands before and after the conversation: the template's text, for a chat as the user's
+    message."""
+    if not knobs.chat_template:
+        head, tail = knobs.template.split("{conversation}")
+        return head, tail
+    chat = [{"role": "user", "content": knobs.template}]
     # Models that can think aloud first (Qwen3) are asked to answer at once; others ignore it.
     whole = tokenizer.apply_chat_template(
         chat, tokenize=False, add_generation_prompt=True, enable_thinking=False

@@ -5,14 +5,16 @@ from pathlib import Path
 from peft import PeftModel
 
 from stages.common.atomic_io import atomic_write
+from stages.model.usage import FILE, Usage
 from stages.params import Params
 from stages.training.card import model_card
 
 
-def write(model: PeftModel, params: Params, figures: dict, folder: Path) -> None:
-    """Write the folder whole: safetensors, config and `README.md`, the model card."""
+def write(model: PeftModel, params: Params, figures: dict, usage: Usage, folder: Path) -> None:
+    """Write the folder whole: safetensors, config, how to use it, and `README.md`, the model card."""
     with atomic_write(folder) as aside:
         save_weights(model, aside)
+        (aside / FILE).write_text(usage.text(), encoding="utf-8")
         (aside / "README.md").write_text(model_card(params, figures), encoding="utf-8")
 
 

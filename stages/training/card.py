@@ -32,7 +32,8 @@ def model_card(params: Params, figures: dict) -> str:
 
 A LoRA adapter. It summarises a conversation in the way of the references it was trained on.
 
-- **Prompt**: `{json.dumps(params.format_prompts.template)}`, cleaned as in training.
+- **Prompt**: `{json.dumps(params.format_prompts.template)}`, cleaned as in training; `summarizer.json`
+  has both, as programs read them.
 - **Loss on validation**: {figures["validation_loss"]:.4f} after {figures["steps"]} steps,
   {figures["epochs"]:g} epochs and {figures["trainable_parameters"]:,} trainable parameters{after}.
 - **Limits**: it may state what nobody said. Do not act on a summary without the conversation.

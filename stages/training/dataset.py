@@ -13,7 +13,7 @@ from stages.params import FormatPrompts, Params
 from stages.training.shared_prefix import build_row
 
 
-def read_dataset(path: Path, tokenizer, params: Params) -> Dataset:
+def read_dataset(path: Path, tokenizer, params: Params, frame: tuple[str, str]) -> Dataset:
     """A split of `data/prompts`: a row a dialogue, see `stages.training.shared_prefix`.
 
     `length` is the row's tokens, `references` how many it holds. References above
@@ -26,8 +26,10 @@ def read_dataset(path: Path, tokenizer, params: Params) -> Dataset:
         summaries = [tokenize_summary(tokenizer, text, prompting) for text in row["references"]]
         fitting = [ids for ids in summaries if len(ids) <= longest]
         sizes += map(len, summaries)
-        prompt = tokenize_prompt(tokenizer, row["conversation"], prompting)
-        prompt_sizes.append(full_length(tokenizer, row["conversation"], prompting, len(prompt)))
+        prompt = tokenize_prompt(tokenizer, row["conversation"], prompting, frame)
+        prompt_sizes.append(
+            full_length(tokenizer, row["conversation"], prompting, frame, len(prompt))
+        )
         if fitting:
             built = build_row(prompt, fitting)
             rows.append({**built, "length": len(built["input_ids"]), "references": len(fitting)})
@@ -40,12 +42,14 @@ def read_dataset(path: Path, tokenizer, params: Params) -> Dataset:
     return Dataset.from_list(rows)
 
 
-def full_length(tokenizer, conversation: str, prompting: FormatPrompts, tokens: int) -> int:
+def full_length(
+    tokenizer, conversation: str, prompting: FormatPrompts, frame: tuple[str, str], tokens: int
+) -> int:
     """Tokens of a prompt before it was cut to `tokens`."""
     if tokens < prompting.max_prompt_tokens:
         return tokens
     unlimited = prompting.model_copy(update={"max_prompt_tokens": sys.maxsize})
-    return len(tokenize_prompt(tokenizer, conversation, unlimited))
+    return len(tokenize_prompt(tokenizer, conversation, unlimited, frame))
 
 
 def tell(what: str, sizes: list[int], key: str, limit: int) -> None:

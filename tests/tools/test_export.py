@@ -2,12 +2,14 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from stages.model import usage
 from stages.model.generation import summarize
 from stages.model.hardware import choose_hardware
 from stages.model.loading import load_base, load_tokenizer
@@ -30,7 +32,16 @@ def adapted(prepared, monkeypatch) -> Project:
         if "lora_" in name:
             torch.nn.init.normal_(weights, std=0.2)
     model.save_pretrained("models/adapter")
+    write_usage()
     return prepared
+
+
+def write_usage() -> None:
+    tokenizer = load_tokenizer("models/base")
+    carried = usage.of_training(
+        Path("data/prompts/usage.json"), tokenizer, load(), Path("models/base")
+    )
+    Path("models/adapter", usage.FILE).write_text(carried.text(), encoding="utf-8")
 
 
 def run_export(monkeypatch, *arguments: str) -> None:

@@ -1,32 +1,25 @@
 """New conversations go the way the training data went."""
 
+import gzip
 import json
+import subprocess
+import sys
+from pathlib import Path
 
-import polars as pl
 import pytest
 
-from stages.params import Params, load
+from stages.params import load
 from tests.helpers.data import ROOT, python, write_params
-from tests.helpers.project import tiny_params
-from tools.summarize import conversations_of, parse_turns, read_row
-
-
-def test_prompt_is_the_one_training_saw(reproduced):
-    root = reproduced.root
-    lines = (root / "corpus/test.jsonl").read_text().splitlines()
-    rows = [
-        {"turns": [{"speaker": t["who"], "text": t["said"]} for t in json.loads(line)["turns"]]}
-        for line in lines
-    ]
-    prompts = conversations_of(rows, Params.model_validate(tiny_params()))
-    assert prompts == pl.read_parquet(root / "data/prompts/test.parquet")["conversation"].to_list()
+from tests.helpers.shared import shared
+from tools.conversations import render
+from tools.rows import read_rows
 
 
 def test_summary_of_a_text_is_that_of_the_pipeline(reproduced):
     root = reproduced.root
     row = json.loads((root / "corpus/test.jsonl").read_text().splitlines()[0])
     chat = root / "chat.txt"
-    chat.write_text("".join(f"{t['who'].title()}: {t['said']}\n" for t in row["turns"]))
+    chat.write_text("".join(f"{t['who']}: {t['said']}\n" for t in row["turns"]))
     try:
         done = reproduced.python("-m", "tools.summarize", "chat.txt")
         both = reproduced.python("-m", "tools.summarize", "--base", "chat.txt").stdout
@@ -60,6 +53,36 @@ def test_jsonl_streams_and_tells_bad_lines_by_number(reproduced):
     assert rejected == bad
 
 
+def test_every_file_gives_a_line_a_conversation(reproduced, tmp_path):
+    """A table, compressed, with a bad row; and standard input, which is told by what it holds."""
+    rows = 'id,conversation\n007,"customer: late\nagent: sorry"\n8,x,y\n9,\n10,customer: hi\n'
+    file = tmp_path / "chats.CSV.gz"
+    file.write_bytes(gzip.compress(rows.encode("utf-16")))
+    done = reproduced.python("-m", "tools.summarize", str(file))
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["007", "10"]
+    assert "line 4: 3 cells where the header has 2\n" in done.stderr
+    assert "row 2: no conversation is found\n" in done.stderr
+    assert f"2 rows are left out, see {file}.rejected" in done.stderr
+    assert Path(f"{file}.rejected").read_text().splitlines()[0] == "8,x,y"
+    lines = '\ufeff{"id": 1, "turns": [{"speaker": "agent", "text": "late"}]}\n'
+    piped = [sys.executable, "-m", "tools.summarize"]
+    for content, said in ((lines.encode(), '{"id": 1, "tuned": '), (b"customer: late", "")):
+        done = subprocess.run(
+            piped, cwd=reproduced.root, input=content, capture_output=True, check=False
+        )
+        assert done.returncode == 0 and done.stdout.decode().startswith(said)
+        assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("chats.ndjson", 5), ("chats_bom.jsonl", 5), ("chat_utf16.txt", 1)]
+)
+def test_cases(reproduced, name, count):
+    file = shared(f"cases/files/{name}")
+    done = reproduced.python("-m", "tools.summarize", str(file))
+    assert len(done.stdout.splitlines()) == count
+
+
 @pytest.mark.parametrize("text", ["", "   \n", "Customer: @handle http://x.io"])
 def test_nothing_to_summarise_is_a_sentence(reproduced, text):
     (reproduced.root / "chat.txt").write_text(text)
@@ -75,38 +98,25 @@ def test_without_a_trained_model_it_says_what_to_run(project):
     assert done.returncode == 1 and "make repro" in done.stderr
 
 
-def test_turns_of_a_text():
-    assert parse_turns("CUSTOMER: a\nmore: b\n agent : c") == [
-        {"speaker": "customer", "text": "a\nmore: b"},
-        {"speaker": "agent", "text": "c"},
-    ]
-
-
-LINES = [
-    ("", "not valid JSON"),
-    ("{", "not valid JSON"),
-    ("[" * 100_000, "not valid JSON"),
-    ("null", "not a JSON object"),
-    ("[]", "not a JSON object"),
-    ('"Customer: hi"', "not a JSON object"),
-    ("{}", "needs `turns`, a list, or `conversation`, a text"),
-    ('{"turns": "hi"}', "needs `turns`, a list"),
-    ('{"turns": null, "conversation": 5}', "needs `turns`, a list"),
-    ('{"turns": ["hi"]}', "each of `turns` needs a `text`"),
-    ('{"turns": [{"text": null}]}', "each of `turns` needs a `text`"),
-    ('{"turns": [{"speaker": 1, "text": "a"}]}', "a `speaker` must be a text"),
-    ('{"turns": []}', "holds no words to summarise"),
-    ('{"conversation": ""}', "holds no words to summarise"),
-    ('{"conversation": "Customer: 😀\\nAgent: @bob"}', "holds no words to summarise"),
-    ('{"turns": [{"text": "\\u0000"}]}', "holds no words to summarise"),
+FAULTS = [
+    ("{", "line 2: "),
+    ("[" * 100_000, "line 2: it nests too deeply"),
+    ("null", "line 2: it is not a JSON object"),
+    ('"Customer: hi"', "line 2: it is not a JSON object"),
+    ("{}", "line 2: no conversation is found"),
+    ('{"turns": null, "conversation": 5}', "line 2: no conversation is found"),
+    ('{"turns": [{"text": null}]}', "line 2: holds no words to summarise"),
+    ('{"turns": []}', "line 2: no conversation is found"),
+    ('{"conversation": ""}', "line 2: holds no words to summarise"),
+    ('{"conversation": "Customer: \U0001f600\\nAgent: @bob"}', "line 2: holds no words"),
 ]
 
 
-@pytest.mark.parametrize(("line", "said"), LINES)
-def test_lines_that_cannot_be_summarised(line, said):
-    with pytest.raises(ValueError) as error:
-        read_row(1, line, load(ROOT / "params.yaml"))
-    assert said in str(error.value)
+@pytest.mark.parametrize(("line", "said"), FAULTS, ids=range(len(FAULTS)))
+def test_lines_that_cannot_be_summarised_are_named(tmp_path, line, said):
+    texts, faults = rendered(tmp_path, f'{{"conversation": "hi there"}}\n{line}\n')
+    assert texts == {1: "hi there"} and len(faults) == 1
+    assert faults[0].startswith(said)
 
 
 @pytest.mark.parametrize(
@@ -118,17 +128,27 @@ def test_lines_that_cannot_be_summarised(line, said):
     ],
     ids=["surrogate", "long", "right to left"],
 )
-def test_odd_lines_become_prompts(line):
-    params = load(ROOT / "params.yaml")
-    row = read_row(1, line, params)
-    assert conversations_of([row], params)[0]
+def test_odd_lines_become_prompts(tmp_path, line):
+    texts, faults = rendered(tmp_path, line + "\n")
+    assert texts[1] and not faults
 
 
-def test_summarising_redacts_as_training_does():
-    params = load(ROOT / "params.yaml")
-    row = read_row(1, '{"conversation": "Customer: I am jo@x.org, order #12345"}', params)
-    (text,) = conversations_of([row], params)
-    assert text == "customer: i am (email), order (number)"
+def rendered(folder: Path, content: str) -> tuple[dict, list[str]]:
+    """Conversations by id, and what is said of other lines, of a file of JSON lines."""
+    params, faults, found = load(ROOT / "params.yaml"), [], {}
+    file = folder / "many.jsonl"
+    file.write_text(content, encoding="utf-8")
+    reject = lambda place, why, _: faults.append(f"{place}: {why}")
+    for rows in read_rows(file, "jsonl", params.clean.columns, 84, reject):
+        texts, wrong = render(rows, params.clean)
+        found |= {rows.ids[i]: text for i, text in texts.items()}
+        faults += [f"{rows.places[i]}: {why}" for i, why in wrong.items()]
+    return found, faults
+
+
+def test_summarising_redacts_as_training_does(tmp_path):
+    texts, _ = rendered(tmp_path, '{"conversation": "Customer: I am jo@x.org, order #12345"}\n')
+    assert texts[1] == "customer: i am (email), order (number)"
 
 
 @pytest.mark.parametrize("kind", ["absent", "folder"])

@@ -60,6 +60,7 @@ def test_writes_adapter_card_metrics_and_curves(trained):
         "README.md",
         "adapter_config.json",
         "adapter_model.safetensors",
+        "summarizer.json",
     ]
     card = (root / "models/adapter/README.md").read_text()
     assert "library_name: peft" in card and "learning_rate: 0.01" in card

@@ -1,0 +1,103 @@
+"""What params.yaml should say for this data: columns, roles, cleaning, limits, a constant."""
+
+import math
+import re
+from collections import Counter
+
+import polars as pl
+import yaml
+
+from stages.cleaning.columns import find_columns
+from stages.cleaning.roles import guess_roles
+from stages.params import Columns, Params
+from tools.inspect.lengths import Lengths
+
+TWEET = r"(?:^|\s)@\w+|https?://t\.co/"
+TWEETS = 0.1  # share of turns with a handle from which texts are taken for tweets
+COMPARED = 1000  # references from which the constant is chosen, and with which each is compared
+KNOWN = 3  # other dialogues in whose references each word of the constant must stand
+STEP = 16  # tokens to which limits are rounded up
+MOST = 0.05  # share of rows that may be cut or dropped
+FEW = 0.01  # of references, which cost little to train on
+HEAD = "# Written by `python -m tools.inspect`; change what it got wrong.\n"
+
+
+def choose_columns(frame: pl.DataFrame, given: dict[str, str | None]) -> Columns:
+    """The columns found in a raw table; those that `given` names stay."""
+    auto = dict.fromkeys(Columns.model_fields, "auto") | {k: v for k, v in given.items() if v}
+    return find_columns(frame, Columns.model_construct(**auto))
+
+
+def choose_roles(speakers: Counter) -> dict[str, str] | None:
+    """`clean.roles` for speakers whose names say who they are; null where nothing would change."""
+    roles = guess_roles(str(name) for name in speakers if name)
+    same = all(name in ("customer", "agent") for name in speakers if str(name).lower() in roles)
+    return None if same else roles
+
+
+def choose_cleaning(turns: pl.DataFrame) -> dict[str, bool]:
+    """Switches for tweets where the texts are tweets, else off: they take words from speech."""
+    tweets = turns["text"].drop_nulls().str.contains(TWEET).mean() or 0
+    names = ("handles", "signatures", "special_characters", "lowercase")
+    return dict.fromkeys(names, tweets > TWEETS)
+
+
+def choose_constant(references: list[list[str]]) -> str | None:
+    """The reference that is nearest to all others by its words (F1), of those that say nothing of
+    one dialogue: each word of it stands in other dialogues' references. None where there is none.
+    """
+    some = references[:: max(1, len(references) // COMPARED)][:COMPARED]
+    words = [Counter(split_words(refs[0])) for refs in some]
+    spread = Counter(word for found in words for word in found)
+    best, most = None, 0.0
+    for mine, refs in zip(words, some, strict=True):
+        if not mine or any(spread[word] <= KNOWN for word in mine):
+            continue
+        score = sum(2 * (mine & other).total() / (mine.total() + other.total()) for other in words)
+        if score > most:
+            best, most = refs[0], score
+    return best
+
+
+def split_words(text: str) -> list[str]:
+    """Lower-cased words; of scripts without spaces, characters."""
+    return re.findall(
+        r"[\u0e00-\u0fff\u3040-\u30ff\u3400-\u9fff]|[^\W\u0e00-\u0fff\u3040-\u9fff]+", text.lower()
+    )
+
+
+def choose_limits(tokens: Lengths) -> dict:
+    """Limits that cut or drop little, as params.yaml has them."""
+    summary = limit(tokens.summaries, FEW)
+    prompt = limit(tokens.prompts)
+    if tokens.context:
+        prompt = max(STEP, min(prompt, tokens.context - summary))
+    return {
+        "format_prompts": {"max_prompt_tokens": prompt},
+        "finetune": {"max_summary_tokens": summary},
+        "generate": {"max_new_tokens": limit(tokens.summaries)},
+    }
+
+
+def patched(params: Params, patch: dict) -> Params:
+    """`params` with some sections' keys set otherwise, checked as params.yaml is."""
+    raw = params.model_dump()
+    for section, values in patch.items():
+        raw[section] |= values
+    return Params.model_validate(raw)
+
+
+def preset_text(patch: dict) -> str:
+    """A preset as YAML. It holds no text of the data but the constant."""
+    return HEAD + yaml.safe_dump(patch, sort_keys=False, allow_unicode=True, width=4096)
+
+
+def limit(lengths: list[int], share: float = MOST) -> int:
+    """Tokens that all but `share` of the lengths fit in, rounded up."""
+    ordered = sorted(lengths)
+    at = min(len(ordered) - 1, math.ceil((1 - share) * len(ordered)) - 1)
+    return max(STEP, math.ceil(ordered[max(at, 0)] / STEP) * STEP)
+
+
+def above(lengths: list[int], limit: int) -> float:
+    return sum(length > limit for length in lengths) / len(lengths)

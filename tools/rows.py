@@ -1,0 +1,161 @@
+"""Rows of a file of conversations, some at a time, each with its id and where it stands.
+
+Files are opened as fetch opens them: any encoding, separator and compression, JSON as programs
+write it. JSON lines, CSV and Parquet stream.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from itertools import islice
+from pathlib import Path
+
+import polars as pl
+
+from stages.cleaning.guessing import layout_of
+from stages.common.cli import UserError
+from stages.params import Columns
+from stages.sources.csv_dialect import dialect_of
+from stages.sources.csv_files import SAMPLE, bad_rows
+from stages.sources.json_columns import to_table
+from stages.sources.json_files import holds_lines, parse, read_json
+from stages.sources.json_layouts import rows_of
+from stages.sources.tables import FORMATS, read_file
+from stages.sources.text import encoding_of, open_text
+from stages.sources.unpacking import format_of
+from tools.conversations import OWN, Rows, is_text, reaches
+
+JSON = ("json", "jsonl", "ndjson")
+Reject = Callable[[str, str, str], None]  # takes the place, what is wrong, what stood there
+
+
+def kind_of(path: Path) -> str:
+    """A format of tables, by the file's name or because its first line is a JSON object; or text."""
+    if format_of(path) in FORMATS:
+        return format_of(path)
+    return "jsonl" if holds_lines(path, encoding_of(path), True) else "text"
+
+
+def read_rows(path: Path, kind: str, columns: Columns, size: int, reject: Reject) -> Iterator[Rows]:
+    """Up to `size` rows at a time; what is no row goes to `reject`."""
+    if kind not in JSON:
+        yield from table_rows(path, kind, columns, size, reject)
+        return
+    encoding = encoding_of(path)
+    if holds_lines(path, encoding, kind != "json"):
+        with open_text(path, encoding) as file:
+            lines = parsed_lines(file, reject)
+            while some := list(islice(lines, size)):
+                yield json_rows(some, columns)
+        return
+    values = one_or_many(read_json(path, encoding), columns, path)
+    numbered = [(f"row {n}", n, value) for n, value in enumerate(values, 1)]
+    for start in range(0, len(numbered), size):
+        yield json_rows(numbered[start : start + size], columns)
+
+
+def parsed_lines(file, reject: Reject) -> Iterator[tuple[str, int, dict]]:
+    for number, line in enumerate(file, 1):
+        if line.isspace():
+            continue
+        value, fault = parse(line)
+        if fault or not isinstance(value, dict):
+            text = line.decode().rstrip("\r\n")
+            reject(f"line {number}", fault or "it is not a JSON object", text)
+        else:
+            yield f"line {number}", number, value
+
+
+def one_or_many(value: object, columns: Columns, path: Path) -> list[dict]:
+    """Rows of a JSON value, which may also be one conversation: an object, or a list of turns."""
+    if isinstance(value, dict):
+        held = next((value[n] for n in (columns.conversation, *OWN) if n in value), None)
+        if is_text(held) or (isinstance(held, list) and any(isinstance(t, dict) for t in held)):
+            return [value]
+    rows = rows_of(value, path)
+    if not any(set(OWN) & set(row) or reaches(columns, tuple(row)) for row in rows):
+        _, layout = layout_of([rows]) or (0, {})
+        if layout.get("text") and layout.get("speaker"):
+            return [{"turns": rows}]
+    return rows
+
+
+def json_rows(some: list[tuple[str, int, dict]], columns: Columns) -> Rows:
+    values = [value for _, _, value in some]
+    return Rows(
+        ids=[row_id(value, columns, number) for _, number, value in some],
+        places=[place for place, _, _ in some],
+        names=[tuple(value) for value in values],
+        raw=lambda i: json.dumps(values[i], ensure_ascii=False),
+        table=lambda numbers: pl.from_arrow(to_table([values[i] for i in numbers], "the file")),
+    )
+
+
+def table_rows(
+    path: Path, kind: str, columns: Columns, size: int, reject: Reject
+) -> Iterator[Rows]:
+    number = 0
+    for frame in frames(path):
+        filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+        if len(filled) < len(frame) and kind in ("csv", "tsv"):
+            for fault in bad_csv_rows(path, frame.width):
+                reject(*fault)
+        for part in filled.iter_slices(size):
+            yield frame_rows(part, columns, number)
+            number += len(part)
+    if not number:
+        raise UserError(f"{path} holds no rows")
+
+
+def frame_rows(part: pl.DataFrame, columns: Columns, before: int) -> Rows:
+    name = next((n for n in (columns.id, "id") if n in part.columns), None)
+    numbers = range(before + 1, before + len(part) + 1)
+    given = part[name].to_list() if name else [None] * len(part)
+    return Rows(
+        ids=[n if id_ is None else id_ for n, id_ in zip(numbers, given, strict=True)],
+        places=[f"row {n}" for n in numbers],
+        names=[tuple(part.columns)] * len(part),
+        raw=lambda i: json.dumps(part.row(i, named=True), ensure_ascii=False, default=str),
+        table=lambda numbers: part[numbers],
+    )
+
+
+def frames(path: Path) -> Iterator[pl.DataFrame]:
+    """Batches of a table. What its reader prints is no summary, and goes to stderr."""
+    with notes():
+        reader = read_file(path)
+    while True:
+        with notes():
+            batch = next(reader, None)
+        if batch is None:
+            return
+        yield pl.from_arrow(batch)
+
+
+@contextmanager
+def notes() -> Iterator[None]:
+    """Notes of a reader on stderr, but for those of bad rows, which are named once."""
+    with redirect_stdout(StringIO()) as printed:
+        yield
+    for line in printed.getvalue().splitlines():
+        if not line.endswith("left out"):
+            print(line.removeprefix("fetch: "), file=sys.stderr)
+
+
+def bad_csv_rows(path: Path, width: int) -> Iterator[tuple[str, str, str]]:
+    """Place, fault and first line of each row that has another number of cells than the header."""
+    encoding = encoding_of(path)
+    with open_text(path, encoding) as file:
+        dialect = dialect_of(file.read(SAMPLE).decode(errors="ignore"), path.name.lower())
+    bad = dict(bad_rows(path, encoding, dialect, width))
+    with open_text(path, encoding) as file:
+        for number, line in enumerate(file, 1):
+            if number in bad:
+                yield f"line {number}", bad[number], line.decode().rstrip("\r\n")
+
+
+def row_id(value: dict, columns: Columns, number: int) -> object:
+    name = next((n for n in (columns.id, "id") if n in value), None)
+    return number if name is None or value[name] is None else value[name]
