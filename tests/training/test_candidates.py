@@ -21,7 +21,7 @@ TEXTS = WORDS.map(" ".join)
 
 
 def places(chances: torch.Tensor) -> torch.Tensor:
-    """For `sample_index`: the first candidate takes the likeliest token, the second the next, and so on."""
+    """In place of `sample_index`: candidate k takes the token of rank k."""
     ranked = chances.topk(COUNT).indices.view(-1, COUNT, COUNT)  # rows, candidates, ranks
     return ranked.diagonal(dim1=1, dim2=2).flatten()
 
@@ -42,7 +42,7 @@ def test_candidates_of_a_prompt_are_blind_to_one_another(tiny_llama, monkeypatch
     model.set_attn_implementation(attention)
     model.generation_config.update(do_sample=True, repetition_penalty=1.5, temperature=0.6)
     monkeypatch.setattr(candidates, "sample_index", places)
-    sampled = sample_candidates(model, PROMPTS, COUNT, NEW_TOKENS, eos=2)
+    sampled = sample_candidates(model, PROMPTS, COUNT, NEW_TOKENS, eos_token_id=2)
     for prompt, made in zip(PROMPTS, sampled, strict=True):
         assert made == [truncate(alone(model, prompt, rank), 2) for rank in range(COUNT)]
 
@@ -57,7 +57,7 @@ def test_a_candidate_ends_with_eos_and_sampling_with_the_last_candidate(tiny_lla
         return torch.tensor(next(ends))
 
     monkeypatch.setattr(candidates, "sample_index", chosen)
-    assert sample_candidates(model, PROMPTS[:1], 2, 9, eos=7) == [[[5, 7], [7]]]
+    assert sample_candidates(model, PROMPTS[:1], 2, 9, eos_token_id=7) == [[[5, 7], [7]]]
     assert steps == [(2, len(model.model.embed_tokens.weight))] * 2
 
 
@@ -72,7 +72,7 @@ def test_tokens_are_sampled_as_often_as_they_are_likely():
 
 
 @given(st.lists(st.integers(0, 5)))
-def test_what_follows_the_end_is_truncate(ids):
+def test_what_follows_eos_is_truncated(ids):
     kept = truncate(ids, 3)
     assert ids[: len(kept)] == kept and 3 not in kept[:-1]
     assert len(kept) == len(ids) or kept[-1] == 3
