@@ -21,6 +21,7 @@ import pyarrow.csv
 from stages.common.cli import UserError
 from stages.sources.bad_rows import BadRows
 from stages.sources.csv_dialect import Dialect, dialect_of
+from stages.sources.csv_quotes import quotes_match, readable_rows
 from stages.sources.text import Encoding, Stream, open_text
 
 SAMPLE = 1 << 17  # bytes, to tell the dialect by
@@ -44,6 +45,28 @@ def read_csv(path: Path, encoding: Encoding) -> pa.RecordBatchReader:
 
 
 def batches(path: Path, encoding: Encoding, dialect: Dialect, schema: pa.Schema) -> Iterator:
+    good, bad = 0, BadRows(path)
+    for batch in readable(path, encoding, dialect, schema, bad):
+        some = reduce(pc.or_, [pc.is_valid(column) for column in batch.columns])
+        rows = batch.filter(some)
+        good += rows.num_rows
+        yield rows
+    bad.report(good)
+    yield from bad.nulls(schema).to_batches()
+
+
+def readable(
+    path: Path, encoding: Encoding, dialect: Dialect, schema: pa.Schema, bad: BadRows
+) -> Iterator[pa.RecordBatch]:
+    """Batches of the rows that can be read; where the others are is added to `bad`."""
+    if dialect.quoting == "doubled":
+        with open_text(path, encoding) as file:
+            match = quotes_match(file, dialect.separator)
+        if not match:
+            with open_text(path, encoding) as file:
+                text = file.read().decode()
+            yield from readable_rows(text, dialect.separator, dialect.skip, schema, bad)
+            return
     odd = []
 
     def note(row: pa.csv.InvalidRow) -> str:
@@ -51,18 +74,11 @@ def batches(path: Path, encoding: Encoding, dialect: Dialect, schema: pa.Schema)
             odd.append(row.number)
         return "skip"
 
-    good = 0
     for number, block in enumerate(raw_batches(path, encoding, dialect, note)):
-        if number == 0:
-            block = block.slice(1)  # the header
-        some = reduce(pc.or_, [pc.is_valid(column) for column in block.columns])
-        rows = block.rename_columns(schema.names).filter(some)
-        good += rows.num_rows
-        yield rows
+        header = number == 0
+        yield block.slice(int(header)).rename_columns(schema.names)
     if odd:
-        bad = bad_rows(path, encoding, dialect, len(schema))
-        bad.report(good)
-        yield from bad.nulls(schema).to_batches()
+        bad.extend(bad_rows(path, encoding, dialect, len(schema)))
 
 
 def raw_batches(path: Path, encoding: Encoding, dialect: Dialect, note: Callable) -> Iterator:
@@ -93,12 +109,10 @@ def raw_batches(path: Path, encoding: Encoding, dialect: Dialect, note: Callable
                 quoted_strings_can_be_null=False,
             ),
         )
-    except pa.ArrowInvalid as error:  # its text may hold the file's
-        long = "block" in str(error) or "out of sync" in str(error)
-        why = (
-            f"a row is longer than {BLOCK >> 20} MB, is a quote not closed?" if long else "no rows"
-        )
-        raise UserError(f"{path} cannot be read as csv: {why}") from None
+    except pa.ArrowInvalid as error:  # whose text may hold the file's
+        if "Empty CSV" not in str(error):  # which is a header alone
+            why = f"is a row longer than {BLOCK >> 20} MB, or a quote not closed?"
+            raise UserError(f"{path} cannot be read as csv: {why}") from None
 
 
 def lone_backslashes_doubled(file: BinaryIO, escapes: bytes) -> Iterator[bytes]:
@@ -113,16 +127,15 @@ def lone_backslashes_doubled(file: BinaryIO, escapes: bytes) -> Iterator[bytes]:
     yield lone.sub(lambda m: m[0] if m[1] else b"\\\\", rest)
 
 
-def bad_rows(path: Path, encoding: Encoding, dialect: Dialect, width: int) -> BadRows:
-    """Where the rows are that have another number of cells than the header."""
-    bad, end = BadRows(path), 0
+def bad_rows(path: Path, encoding: Encoding, dialect: Dialect, width: int) -> Iterator:
+    """Line number and what is wrong, of the rows that have another number of cells."""
+    end = 0
     with io.TextIOWrapper(open_text(path, encoding), "utf-8", newline="") as text:
         rows = csv_rows(text, dialect)
         for row in rows:
             if len(row) != width and any(map(str.strip, row)) and end >= dialect.skip:
-                bad.append((end + 1, f"{len(row)} cells where the header has {width}"))
+                yield end + 1, f"{len(row)} cells where the header has {width}"
             end = rows.line_num
-    return bad
 
 
 def csv_rows(text: io.TextIOBase, dialect: Dialect) -> "csv._reader":

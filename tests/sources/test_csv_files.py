@@ -4,7 +4,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from stages.common.cli import UserError
@@ -139,3 +139,37 @@ def test_any_table_comes_back(
     path = pack(tmp_path / "a.csv", written(rows, **form).decode().encode(encoding), packed)
     read = [[cell or "" for cell in row.values()] for row in read_table(path).to_pylist()]
     assert read == [row for row in rows[1:] if any(row) or quoting == csv.QUOTE_ALL]
+
+
+@settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 12 * 8 - 1), st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
+def test_lost_quote_costs_the_rows_around_it(tmp_path, number, quoting):
+    rows = [row | {"dialogue": row["dialogue"] + "\nso, well, ok\nbye"} for row in talks(12)]
+    parts = written(cells(rows), quoting=quoting).split(b'"')
+    cut = 6 + number if quoting == csv.QUOTE_ALL else number  # the header stays
+    assume(cut < len(parts) - 1)
+    content = b'"'.join(parts[: cut + 1]) + b'"'.join([b"", *parts[cut + 1 :]])[1:]
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    read = [row for row in read_table(path).to_pylist() if any(row.values())]
+    assert all(row in rows for row in read)
+    assert len(read) >= 10
+
+
+def test_quote_too_many_costs_its_row(tmp_path, capsys):
+    path = tmp_path / "a.csv"
+    good = written(cells(talks()))
+    path.write_bytes(good + b'"x" y,"a secret",b\n' + b'7,"a, b",c\n')
+    rows = read_table(path).to_pylist()
+    assert rows[:-1] == [*talks(), {"id": "7", "dialogue": "a, b", "summary": "c"}]
+    said = capsys.readouterr().out
+    assert "a.csv line 74: its quotes do not match; the row is left out" in said
+    assert "secret" not in said
+
+
+@pytest.mark.parametrize("content", ["id,text", "id,text\n", '"id","text"'])
+def test_header_alone(tmp_path, content):
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    assert read_table(path).column_names == ["id", "text"]
+    assert read_table(path).num_rows == 0
