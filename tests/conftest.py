@@ -75,6 +75,21 @@ def reproduced(reproduced_once, tmp_path_factory) -> Project:
     return Project(root)
 
 
+@pytest.fixture(scope="session")
+def faster_once(tmp_path_factory, reproduced_once) -> Path:
+    """A copy of it with a branch `faster`, run at another learning rate; `repro.log` beside it."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(reproduced_once, folder / "project", symlinks=True)
+        project = Project(folder / "project")
+        project.run("git", "checkout", "-q", "-b", "faster")
+        project.params(**{"finetune.learning_rate": 0.03})
+        (folder / "repro.log").write_text(project.dvc("repro").stdout)
+        project.run("git", "commit", "-qam", "learn faster")
+
+    return make_once(tmp_path_factory, "faster", make)
+
+
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """A hub with one dataset and one model; the client knows no other, and no token."""

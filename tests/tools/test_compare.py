@@ -59,13 +59,8 @@ def against_main() -> str:
     return comment(commit("main"), working_tree())
 
 
-def test_two_branches_of_a_shallow_clone_without_cache(reproduced, tmp_path):
-    project = Project(tmp_path / "project")
-    subprocess.run(["cp", "-r", reproduced.root, project.root], check=True)
-    project.run("git", "checkout", "-q", "-b", "faster")
-    project.params(**{"finetune.learning_rate": 0.03})
-    project.dvc("repro")
-    project.run("git", "commit", "-qam", "learn faster")
+def test_two_branches_of_a_shallow_clone_without_cache(faster_once, tmp_path):
+    project = Project(faster_once / "project")
     url = project.root.as_uri()
     project.run("git", "clone", "-q", "--depth", "1", "-b", "faster", url, str(tmp_path / "clone"))
     clone = Project(tmp_path / "clone")

@@ -59,20 +59,19 @@ def wait_for(condition, what: str, seconds: float = 300) -> None:
         time.sleep(0.1)
 
 
-def test_a_queue_of_four_runs_no_stage_that_it_does_not_touch(recorded):
-    grid = ["-S", "finetune.lora.r=2,4", "-S", "finetune.learning_rate=2e-4,1e-3"]
+def test_a_queue_runs_no_stage_that_it_does_not_touch(recorded):
+    grid = ["-S", "finetune.lora.r=4", "-S", "finetune.learning_rate=2e-5,1e-3"]
     recorded.dvc("exp", "run", "--queue", *grid, "finetune", "generate@base")
     recorded.dvc("queue", "start")
-    wait_for(lambda: len(experiments(recorded)) == 4, "four experiments")
-    # One of the four is what `dvc repro` has made, so it has nothing to train either.
-    assert ran(recorded) == {"stages.finetune": 3}
+    wait_for(lambda: len(experiments(recorded)) == 2, "two experiments")
+    # One of the two is what `dvc repro` has made, so it has nothing to train.
+    assert ran(recorded) == {"stages.finetune": 1}
     seen = set()
     for name in experiments(recorded):
         ref = recorded.run("git", "for-each-ref", "--format=%(refname)", f"refs/exps/**/{name}")
         text = recorded.run("git", "show", f"{ref.stdout.strip()}:params.yaml").stdout
-        knobs = yaml.safe_load(text)["finetune"]
-        seen.add((knobs["lora"]["r"], float(knobs["learning_rate"])))
-    assert seen == {(r, rate) for r in (2, 4) for rate in (2e-4, 1e-3)}
+        seen.add(float(yaml.safe_load(text)["finetune"]["learning_rate"]))
+    assert seen == {2e-5, 1e-3}
 
 
 def test_a_search_goes_on_after_an_interrupt_and_a_kill(recorded):
