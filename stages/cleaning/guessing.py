@@ -36,7 +36,7 @@ NOTHING = {
 
 def leaves(values: list, depth: int = 3, prefix: str = "") -> Iterator[tuple[str, list]]:
     """Paths into objects, with the values that stand at each, null where an object has none."""
-    values = [decode(value) for value in values]
+    values = [as_list(decode(value)) for value in values]
     objects = [value for value in values if isinstance(value, dict)]
     if prefix:
         yield prefix, values
@@ -46,12 +46,19 @@ def leaves(values: list, depth: int = 3, prefix: str = "") -> Iterator[tuple[str
             yield from leaves(inner, depth - 1, f"{prefix}.{key}" if prefix else key)
 
 
+def as_list(value: object) -> object:
+    """An object with numbers for keys is a list, as pandas writes it."""
+    numbered = isinstance(value, dict) and value and all(key.isdigit() for key in value)
+    return list(value.values()) if numbered else value
+
+
 def layout_of(values: list) -> tuple[float, dict] | None:
     """How sure it is that these are conversations, and the keys of `Columns` that read them.
 
     A list with speakers is 3, a text in which they are named 2.5, one of texts alone 1 or less.
     """
-    values = [value for value in map(decode, values) if value not in (None, "", [], {})]
+    values = [as_list(decode(value)) for value in values if value]
+    values = [value for value in values if value not in ("", [], {})]
     if not values:
         return None
     if all(isinstance(value, str) for value in values):
@@ -77,7 +84,7 @@ def layout_of_objects(items: list[dict]) -> tuple[float, dict] | None:
     texts = {
         path: found
         for path, found in fields.items()
-        if TEXT.search(path.split(".")[-1]) and mean(len(said(value)) for value in found) > 3
+        if TEXT.search(path) and mean(len(said(value)) for value in found) > 3
     }
     names = {
         path: score
@@ -88,6 +95,7 @@ def layout_of_objects(items: list[dict]) -> tuple[float, dict] | None:
     texts = {path: found for path, found in texts.items() if not inside(path, texts)}
     speaker = max(names, key=names.get, default=None)
     texts.pop(speaker, None)
+    texts = {k: v for k, v in texts.items() if TEXT.search(k.split(".")[-1])} or texts
     # Of a text and the same as HTML, the plain one.
     plain = [path for path in texts if "html" not in path.lower()] or list(texts)
     text = max(plain, key=lambda path: mean(len(said(v)) for v in texts[path]), default=None)

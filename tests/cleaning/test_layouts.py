@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stages.cleaning.layouts import select_conversations, split_turns
+from stages.common.cli import UserError
 from stages.params import Columns
 
 NONE = dict.fromkeys(["id", "customer", "agent", "speaker", "text", "speaker_separator"])
@@ -118,3 +119,74 @@ def test_a_field_or_a_column_a_side(dialogues):
     frame = pl.DataFrame({"conversation": select_conversations(table, sides)})
     found = split_turns(frame.with_row_index("row"), sides).select("speaker", "text").rows()
     assert found == [turn for dialogue in turns for turn in dialogue]
+
+
+MESSAGES = columns(
+    speaker="role", text="content", speaker_separator="auto", references="talk[-1].content"
+)
+
+
+def message(role: str, content: str) -> dict:
+    return {"role": role, "content": content}
+
+
+def test_instructions_and_summaries_are_no_turns():
+    system, answer = message("system", "Summarise."), message("assistant", "He asks.")
+    asked = message("user", "Mira: hi\nTom: ho")
+    expected = [("Mira", "hi"), ("Tom", "ho")]
+    assert read([[system, asked, answer], [asked, answer]], MESSAGES) == [expected, expected]
+    # What is to be summarised has no answer yet.
+    assert read([[system, asked]], MESSAGES) == [expected]
+    # In a dialogue of user and system, the system takes part.
+    turns = [message("system", "Hello."), message("user", "Hi."), message("system", "How?")]
+    how = columns(speaker="role", text="content")
+    assert read([turns], how) == [[(turn["role"], turn["content"]) for turn in turns]]
+
+
+@pytest.mark.parametrize("text", ["[10:00] Mira: hi [again]", "[sic]", "{so} it is", "[1, 2]", ""])
+def test_a_text_in_brackets_is_a_text(text):
+    (turns,) = read([text], columns())
+    assert turns == [(None, text)]
+
+
+@pytest.mark.parametrize(
+    ("value", "edits", "said"),
+    [
+        (json.dumps([{"who": "a", "text": "b"}]), {}, "turns are objects: set clean.columns.text"),
+        (
+            json.dumps([{"who": "a", "text": "b"}]),
+            {"speaker_separator": ": "},
+            'to fields of {"who": "a", "text": "b"}',
+        ),
+        ({"a": 1, "b": "x"}, {"text": "text"}, "by a path such as talk.a"),
+        ('[{"who": "a", "te', {"text": "text"}, "no list of turns as JSON or Python writes it"),
+        ('[{"who": "a", "te', {}, "no list of turns as JSON or Python writes it"),
+        (
+            [{"who": {"name": "a"}, "text": "b"}],
+            {"speaker": "who", "text": "text"},
+            'speakers are objects, {"name": "a"}: set clean.columns.speaker to a field of them',
+        ),
+        (
+            {"who": ["a"], "text": ["b", "c"]},
+            {"speaker": "who", "text": "text"},
+            "has 2 texts beside 1 speakers",
+        ),
+        ([["a", "b", "c"]], {}, "of a list, set clean.columns.speaker"),
+    ],
+)
+def test_what_cannot_be_read_is_shown_with_the_setting(value, edits, said):
+    with pytest.raises(UserError) as error:
+        read([value], columns(**edits))
+    assert said in str(error.value)
+
+
+def test_an_error_shows_no_more_than_the_beginning_of_a_text():
+    secret = "my number is 07700 900123 and I live in a house"
+    with pytest.raises(UserError) as error:
+        read([json.dumps([{"who": secret, "said": secret}])], columns())
+    assert "07700" not in str(error.value) and "house" not in str(error.value)
+
+
+def test_rows_of_either_kind_in_one_column():
+    cells = ["Mira: hi\nTom: ho", json.dumps(objects([("a", "b")])), "[{broken", None]
+    assert read(cells, OBJECTS) == [[("Mira", "hi"), ("Tom", "ho")], [("a", "b")], [], []]

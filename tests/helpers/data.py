@@ -69,11 +69,14 @@ def python(*args: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:
 
 
 def run_clean(
-    folder: Path, monkeypatch, columns: dict | None, splits: dict, **knobs
+    folder: Path, monkeypatch, columns: dict | str | None, splits: dict, **knobs
 ) -> dict[str, list[dict]]:
-    """Rows of each clean split, from raw rows and the columns' mapping (None: the default)."""
+    """Rows of each clean split, from raw rows and the columns' mapping, or auto (None: the
+    default)."""
     edits = {f"clean.{name}": value for name, value in knobs.items()}
-    if columns:
+    if columns == "auto":
+        edits["clean.columns"] = columns
+    elif columns:
         edits |= {f"clean.columns.{name}": value for name, value in columns.items()}
     project(folder, monkeypatch, edits)
     write_splits("data/raw", **splits)

@@ -1,0 +1,48 @@
+"""`clean.roles` maps the source's speakers to customer and agent, or leaves them."""
+
+import polars as pl
+
+from stages.cleaning.roles import guess_roles, name_roles
+from tests.cleaning.test_layouts import NONE
+from tests.helpers.data import run_clean
+
+
+def test_roles_are_mapped_whatever_their_case():
+    turns = pl.DataFrame({"speaker": ["User", " ADMIN ", "Mira", None, "true"], "text": ["a"] * 5})
+    roles = {"user": "customer", "Admin": "agent", True: "customer"}
+    expected = ["customer", "agent", "Mira", None, "customer"]
+    assert name_roles(turns, roles)["speaker"].to_list() == expected
+    assert name_roles(turns, None) is turns
+
+
+def test_only_an_agent_s_signature_goes(tmp_path, monkeypatch):
+    talk = [{"inbound": True, "text": "Help ^JS"}, {"inbound": False, "text": "Sure ^JS"}]
+    rows = [
+        {"talk": [*talk, {"inbound": True, "text": f"n {i}"}], "summary": "S."} for i in range(3)
+    ]
+    data = {s: [r] for s, r in zip(("train", "validation", "test"), rows, strict=True)}
+    how = NONE | {
+        "conversation": "talk",
+        "speaker": "inbound",
+        "text": "text",
+        "references": "summary",
+    }
+    roles = {True: "customer", False: "agent"}
+    kept = run_clean(tmp_path, monkeypatch, how, data, roles=roles, near_duplicates=None)
+    assert [tuple(turn.values()) for turn in kept["train"][0]["turns"]] == [
+        ("customer", "help js"),
+        ("agent", "sure"),
+        ("customer", "n 0"),
+    ]
+
+
+def test_roles_are_guessed_from_names_that_say_them():
+    names = ["User", "end-user", "customer_1", "Assistant", "Support Agent", "admin", "Mira", None]
+    assert guess_roles(names) == {
+        "user": "customer",
+        "end-user": "customer",
+        "customer_1": "customer",
+        "assistant": "agent",
+        "support agent": "agent",
+        "admin": "agent",
+    }
