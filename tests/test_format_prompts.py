@@ -125,6 +125,15 @@ def test_stage_keeps_order_over_batches(tmp_path, monkeypatch, capsys):
     assert "12 prompts of 5 words" in capsys.readouterr().out
 
 
+def test_length_is_in_characters_where_words_have_no_spaces(tmp_path, monkeypatch, capsys):
+    project(tmp_path, monkeypatch, {"format_prompts.template": "{conversation}\n摘要"})
+    turns = [{"speaker": "客户", "text": "水壶漏水，怎么办？"}]
+    rows = [{"id": "1", "turns": turns, "references": ["漏水"]}]
+    write_splits("data/clean", train=rows, validation=rows, test=rows)
+    format_prompts.main()
+    assert "3 prompts of 14 characters" in capsys.readouterr().out
+
+
 def test_missing_input_names_the_stage_to_run(tmp_path, monkeypatch):
     project(tmp_path, monkeypatch)
     with pytest.raises(UserError, match=r"data/clean/train\.parquet does not exist: run clean"):

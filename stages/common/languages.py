@@ -21,7 +21,7 @@ LETTERS = {
 }
 SOME = 0.05  # share of the letters from which a script decides how all texts are taken apart
 # Words that are frequent in English and rare or absent elsewhere.
-ENGLISH = r"(?i)\b(?:the|and|of|that|with|this|they|their|are|has|have|not|from|which)\b"
+ENGLISH = r"(?i)\b(?:the|and|that|with|this|they|their|are|has|have|not|from|which)\b"
 
 
 def length_unit(texts: pl.Series) -> str:

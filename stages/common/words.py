@@ -56,9 +56,12 @@ def choose_words(tokenizer: str, references: list[str]) -> tuple[Words, str]:
 
     `tokenizer` is a name of sacrebleu's, or "auto": told from the references' script.
     """
-    texts, reason = pl.Series(references, dtype=pl.String), "as score.tokenizer asks"
+    texts = pl.Series(references, dtype=pl.String)
+    told, reason = choose_tokenizer(texts)
     if tokenizer == "auto":
-        tokenizer, reason = choose_tokenizer(texts)
+        tokenizer = told
+    else:
+        reason = f"as params.yaml has it; auto would take {told}: {reason}"
     words = Words(tokenizer, english=tokenizer == "13a" and is_english(texts))
     return words, f"BLEU by tokenizer {tokenizer} ({reason}), ROUGE by {words.of_rouge}"
 

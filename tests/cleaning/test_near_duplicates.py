@@ -9,6 +9,8 @@ from stages.cleaning.near_duplicates import Index
 from tests.helpers.data import TEXT, run_clean, three
 
 WORDS = [f"w{i}" for i in range(3000)]
+CHINESE = "".join(map(chr, range(0x4E00, 0x4F00)))
+THAI = "".join(map(chr, range(0x0E01, 0x0E2F)))
 
 
 def talk(rng: random.Random, words: int = 80) -> list[str]:
@@ -121,3 +123,41 @@ def test_splits_taken_from_train_hold_no_repeat_of_it(tmp_path, monkeypatch):
     for split, others in (("test", ("validation", "train")), ("validation", ("train",))):
         for one in sets[split]:
             assert all(jaccard(one, w) < 0.8 for other in others for w in sets[other])
+
+
+def talk_without_spaces(rng: random.Random, alphabet: str, characters: int = 120) -> str:
+    return "".join(rng.choices(alphabet, k=characters))
+
+
+def characters(text: str) -> set[str]:
+    """Shingles of five characters, in plain Python, the ends after a dialogue being four more."""
+    padded = text + "\x00" * 4
+    return {padded[i : i + 5] for i in range(len(text))}
+
+
+@pytest.mark.parametrize("alphabet", [CHINESE, THAI], ids=["Chinese", "Thai"])
+def test_characters_are_compared_where_words_have_no_spaces(alphabet):
+    rng = random.Random(3)
+    held = [talk_without_spaces(rng, alphabet) for _ in range(60)]
+    asked = []
+    for text in held:
+        signs = list(text)
+        for at in rng.sample(range(len(signs)), rng.randrange(6)):
+            signs[at] = rng.choice(alphabet)
+        asked.append("".join(signs))
+    asked += [talk_without_spaces(rng, alphabet) for _ in range(20)]
+    sets = [characters(text) for text in held]
+    expected = [max(jaccard(characters(t), s) for s in sets) >= 0.8 for t in asked]
+    assert 10 < sum(expected) < 60
+    index = Index(0.8)
+    index.add(
+        column([[text] for text in held] + [["an", "english", "talk", "of", "some", "words"]])
+    )
+    got = index.near(column([[f"{text[:50]}，{text[50:]}。"] for text in asked])).to_list()
+    assert sum(a != b for a, b in zip(got, expected, strict=True)) <= 1
+    # In one column with them, dialogues with spaces are compared as ever.
+    english = ["an", "english", "talk", "of", "some", "words"]
+    assert index.near(column([[asked[0]], english, ["other", *english[1:]]])).to_list()[1:] == [
+        True,
+        False,
+    ]

@@ -1,6 +1,5 @@
 """Each switch does what its comment in params.yaml says, and columns agree with plain Python."""
 
-import html
 import re
 from collections import Counter
 from itertools import product
@@ -10,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.cleaning.markup import plain_text
 from stages.cleaning.redaction import redact, redact_column
 from stages.cleaning.rules import clean_reference, clean_turns
 from stages.params import Clean, load
 from tests.helpers.data import ROOT
 
-SWITCHES = ["html_entities", "urls", "handles", "signatures", "special_characters", "lowercase"]
+SWITCHES = ["html", "urls", "handles", "signatures", "special_characters", "lowercase"]
 SWITCHES.append("redact")
 DEFAULT = load(ROOT / "params.yaml").clean
 EVERY_SETTING = [dict(zip(SWITCHES, on, strict=True)) for on in product((False, True), repeat=7)]
@@ -73,9 +73,9 @@ NUMBERS = st.text("0123456789 +-().:/#aAfFXx@", max_size=30)
         ("signatures", "a well-known bug", "a well-known bug"),
         ("signatures", "and/or", "and/or"),
         ("signatures", "wait - then call", "wait - then call"),
-        ("html_entities", "Q&amp;A &lt;3 &#39;x&#39;", "Q&A <3 'x'"),
-        ("html_entities", "a&nbsp;b", "a b"),
-        ("html_entities", "AT&T; R&D", "AT&T; R&D"),
+        ("html", "Q&amp;A &lt;3 &#39;x&#39;", "Q&A <3 'x'"),
+        ("html", "a&nbsp;b", "a b"),
+        ("html", "AT&T; R&D", "AT&T; R&D"),
         ("special_characters", "great 😀👍🏽 #fail [x] a_b", "great fail x a b"),
         ("special_characters", "it’s ‘so’ “bad”", "it's 'so' bad"),
         (
@@ -84,6 +84,9 @@ NUMBERS = st.text("0123456789 +-().:/#aAfFXx@", max_size=30)
             "50% off $5, £6/€7 (or 1+1); no?!",
         ),
         ("special_characters", "naïve Ñandú مرحبا 你好", "naïve Ñandú مرحبا 你好"),
+        ("special_characters", "¥5 ₹7 ₽9 ₩1 ฿2 ¢3", "¥5 ₹7 ₽9 ₩1 ฿2 ¢3"),
+        ("special_characters", "Wasser\u00adkocher", "Wasserkocher"),
+        ("special_characters", "well… “so” – a·b ¯\\_(ツ)_/¯ （＾）", "well so a b (ツ) /"),
         ("special_characters", "love ❤️ it", "love it"),  # a heart and an invisible selector
         ("special_characters", "the 👨‍👩‍👧 left", "the left"),
         ("special_characters", "می‌خواهم", "می‌خواهم"),  # the same kind of joiner inside a word
@@ -93,6 +96,65 @@ NUMBERS = st.text("0123456789 +-().:/#aAfFXx@", max_size=30)
 def test_switch(switch, text, expected):
     assert clean_text(text, switches(switch)) == expected
     assert clean_text(text, switches()) == " ".join(text.split())
+
+
+# Each is as its language writes it, and comes out as it is.
+IN_THEIR_SCRIPT = [
+    "客户：水壶漏水，花了¥101！怎么办？“好的”——……《说明书》（已读）",
+    "「ケトル」は10時～12時、￥500円です。コーヒー・紅茶",
+    "고객은 「주전자」가 샌다고 합니다. ₩500, 맞죠?",
+    "Чайник «Заря» №5 — течёт… стоил ₽101",
+    "Чайник – „протікає“, п'ять ₴",
+    "الغلاية تسرب الماء؛ لماذا؟ ١٢٣، نعم ٥٠٪ ر.س",
+    "סחורה פגומה: ״כן״, בית־ספר ₪5",
+    "केतली ₹101 की थी। कृपया फोटो भेजें॥ क्\u200dष",
+    "می\u200cخواهم پول را پس بگیرم، لطفاً",
+    "ශ්\u200dරී ලංකා රුපියල්",
+    "กาน้ำรั่ว ราคา ฿100 ฯลฯ ๆ",
+    "កំសៀវលេចធ្លាយ។ តម្លៃ ៛100៕",
+    "བོད་ཡིག།",
+    "Ο βραστήρας στάζει· γιατί; «ναι» 5 €",
+    "Ջուրը կաթում է։ Ինչո՞ւ",
+    "Der „Wasserkocher“ läuft aus – für 101 €",
+    "La bouilloire fuit : « l'eau » coûte 5 € !",
+    "¿Cuánto cuesta? ¡50 €! Señor",
+]
+
+
+@pytest.mark.parametrize("text", IN_THEIR_SCRIPT)
+def test_punctuation_and_currency_of_every_language_stay(text):
+    assert clean_text(text, switches("special_characters")) == text
+    # Whatever the speaker, no rule takes a part of a word.
+    rules = [switch for switch in SWITCHES if switch != "lowercase"]
+    assert clean_text(text, switches(*rules)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("好 😀👍🏽 的，退款#［急］", "好 的，退款 急"),
+        ("लीक \u200d👨\u200d👩 है।", "लीक है।"),
+        ("\u200fمرحبا\u200f 100\u200f%", "مرحبا 100%"),
+        ("ខ្ញុំ\u200bទៅ។", "ខ្ញុំទៅ។"),
+        ("_чайник_ *течёт*", "чайник течёт"),
+    ],
+)
+def test_what_the_switch_names_goes_in_every_language(text, expected):
+    assert clean_text(text, switches("special_characters")) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("看https://t.co/x1请帮忙，谢谢。", "看 请帮忙，谢谢。"),
+        ("見てwww.example.org/a。はい", "見て 。はい"),
+        ("请@xiaomi帮忙", "请 帮忙"),
+        ("请@小米客服 帮忙", "请 帮忙"),
+        ("好的^JS谢谢您的来信我们马上处理", "好的 谢谢您的来信我们马上处理"),
+    ],
+)
+def test_the_next_word_stays_where_no_space_comes_before_it(text, expected):
+    assert clean_text(text, switches("urls", "handles", "signatures")) == expected
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
@@ -138,8 +200,8 @@ def plain(speaker: str | None, text: str | None, on: Clean) -> str:
     """The cleaning of one turn, character by character where `clean_turns` has expressions."""
     if text is None:
         return ""
-    if on.html_entities and re.search(r"&#?\w+;", text):
-        text = html.unescape(text)
+    if on.html:
+        text = plain_text(text)
     if on.urls:
         text = re.sub(r"(https?://|www\.)\S+|<link>|<url>", " ", text, flags=re.IGNORECASE)
     if on.redact:
@@ -151,7 +213,8 @@ def plain(speaker: str | None, text: str | None, on: Clean) -> str:
         text = re.sub(r"(?<![\w@])@\w+", " ", text)
     if on.special_characters:
         text = text.replace("’", "'").replace("‘", "'")
-        kept = ".,!?'%$£€:;/()+-"
+        other = re.search("[\u0600-\u06ff\u4e00-\u9fff]{2}", text)
+        kept = ".,!?'%$£€:;/()+-" + ("–“" if other else "")
         text = "".join(c if c.isalnum() or c in kept else " " for c in text)
     if on.lowercase:
         text = text.lower()
@@ -177,6 +240,31 @@ def test_any_text_is_cleaned_without_stray_spaces(texts, setting):
 
 
 def test_reference_keeps_case_and_punctuation():
-    assert clean_reference("  The  Q&amp;A's\nURL: https://x.org (#1)! ") == (
+    assert clean_reference("  The  Q&amp;A's\tURL: https://x.org (#1)! ") == (
         "The Q&A's URL: https://x.org (#1)!"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Issue: leaks \n\n \t\nAction:\tphoto\n", "Issue: leaks\nAction: photo"),
+        ("a\r\nb\u2028c\rd", "a\nb\nc\nd"),
+        (
+            "<p>Issue: leaks</p><p>Action: <b>photo</b><br>Next: call</p>",
+            "Issue: leaks\nAction: photo\nNext: call",
+        ),
+        ("first &amp; second\nthird", "first & second\nthird"),
+        (" \n ", ""),
+    ],
+)
+def test_reference_keeps_its_lines(text, expected):
+    assert clean_reference(text) == expected
+    assert clean_reference(expected) == expected
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="<&"), max_size=60))
+def test_reference_of_one_line_is_its_words(text):
+    if len(text.splitlines()) < 2:
+        assert clean_reference(text) == " ".join(text.split())
+    assert clean_reference(text).split() == text.split()

@@ -2,15 +2,19 @@
 
 import csv
 import json
+import os
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU
 
+from stages import score as stage
 from stages.scoring.bleu import STATISTICS, bootstrap, corpus_bleu, statistics
 from stages.scoring.metric import CorpusBleu
+from tests.helpers.data import project, python
 
 words = st.lists(
     st.sampled_from(["the", "customer", "agent", "asks", "DM", "late", "refund", ".", ",", "!"]),
@@ -90,3 +94,66 @@ def test_summaries_of_other_dialogues_are_refused(reproduced):
         path.write_text(text)
     assert done.returncode == 1
     assert "tuned.jsonl is not of the dialogues" in done.stderr and "Traceback" not in done.stderr
+
+
+def write_texts(references: list[list[str]], summaries: list[str]) -> None:
+    """A test split of `data/clean`, and the same summaries by both models."""
+    rows = [
+        {"id": f"d{i}", "turns": [{"speaker": "customer", "text": texts[0]}], "references": texts}
+        for i, texts in enumerate(references)
+    ]
+    os.makedirs("data/clean")
+    os.makedirs("data/summaries")
+    pl.DataFrame(rows).write_parquet("data/clean/test.parquet")
+    for name in ("tuned", "base"):
+        with open(f"data/summaries/{name}.jsonl", "w", encoding="utf-8") as out:
+            out.writelines(
+                json.dumps({"id": f"d{i}", "summary": text}) + "\n"
+                for i, text in enumerate(summaries)
+            )
+
+
+def table(path: str) -> list[dict]:
+    with open(path, encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_chinese_is_scored_and_measured_in_characters(tmp_path, monkeypatch, capsys):
+    project(tmp_path, monkeypatch, {"score.bootstrap_samples": 100})
+    references = [[f"客户反映水壶{i}漏水，客服要求发照片。"] for i in range(101, 113)]
+    write_texts(references, [texts[0] for texts in references])
+    stage.main()
+    written = json.loads((tmp_path / "metrics/score.json").read_text())
+    tuned = written["tuned"]
+    assert [tuned[k] for k in ("bleu", "chrf", "rouge_1", "rouge_2", "rouge_l")] == [100] * 5
+    assert "tok:zh" in written["bleu_signature"] and written["rouge_words"] == "zh"
+    assert "tokenizer zh (Chinese)" in capsys.readouterr().out
+    assert {row["unit"] for row in table("metrics/plots/bleu_by_length.csv")} == {"characters"}
+    assert table("metrics/plots/summary_length.csv")[0] == {
+        "unit": "characters", "reference": "20.0", "tuned": "20", "base": "20",
+    }  # fmt: skip
+    counts = [
+        [int(row[k]) for k in STATISTICS]
+        for row in table("metrics/dialogues.csv")
+        if row["system"] == "tuned"
+    ]
+    assert corpus_bleu(np.array(counts)) == pytest.approx(100)
+
+
+def test_lines_change_no_score(tmp_path, monkeypatch):
+    project(tmp_path, monkeypatch, {"score.bootstrap_samples": 100})
+    reference = "Issue: the kettle leaks-\nAction: send that photo\nNext: call"
+    write_texts([[reference]] * 4, [reference.replace("\n", " ")] * 4)
+    stage.main()
+    tuned = json.loads((tmp_path / "metrics/score.json").read_text())["tuned"]
+    assert (tuned["bleu"], tuned["rouge_l"]) == (100, 100)
+
+
+def test_a_home_that_cannot_be_written_to(tmp_path, monkeypatch):
+    project(tmp_path, monkeypatch, {"score.bootstrap_samples": 100})
+    write_texts([["Customer is very late today ."]] * 4, ["Customer is late today ."] * 4)
+    (tmp_path / "home").write_text("a file, in which no folder can be made")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    done = python("-m", "stages.score", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "metrics/score.json").exists()
