@@ -1,0 +1,83 @@
+"""Every command of README.md and docs/ runs as it is written, or stands below with a reason."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.project import Project
+from tests.helpers.project import ROOT as REPOSITORY
+
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+NOT_RUN = {
+    "make test": "it would run this test",
+    "source .venv/bin/activate": "the test's own environment is active",
+    "make preset NAME=llama2-7b-tweetsumm": "the next command would fetch 13 GB: tests/tools/test_preset.py",
+    "dvc exp run --queue -S finetune.lora.r=8,16,32 -S finetune.learning_rate=2e-4,1e-3": "tests/tools/test_sweep.py queues a grid",
+    "dvc queue start": "tests/tools/test_sweep.py starts a queue",
+    "dvc remote add -d store /mnt/shared/store": "tests/tools/test_share.py uses a folder of its own",
+    "dvc push --run-cache": "tests/tools/test_share.py pushes",
+    'python -m tools.card && git add MODEL_CARD.md && git commit -m "Card of the next version"': "tests/tools/test_share.py",
+    "gto register summarizer": "tests/tools/test_share.py",
+    "dvc artifacts get . summarizer --rev v0.0.1 -o adapter": "tests/tools/test_share.py",
+    "dvc get . MODEL_CARD.md --rev summarizer@v0.0.1": "tests/tools/test_share.py",
+    "vllm serve my_model": "vLLM is no part of the project",
+    "python convert_hf_to_gguf.py my_model --outtype q8_0": "llama.cpp is no part of the project",
+    "FAULTS=1000 .venv/bin/python -m pytest tests/pipeline/test_faults.py -s": "it takes an hour",
+    "python -m tools.compare main my-branch": "tests/tools/test_compare.py compares two commits",
+}
+
+
+def commands(page: Path) -> list[str]:
+    """The lines of a page's bash blocks, continued lines joined, without comments."""
+    blocks = re.findall(r"^```bash\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    lines = "\n".join(blocks).replace("\\\n", "").splitlines()
+    return [line for line in (re.sub(r"(^|\s+)# .*", "", line).strip() for line in lines) if line]
+
+
+@pytest.fixture(scope="module")
+def project(reproduced, tmp_path_factory) -> Project:
+    """The reproduced tiny project, with what the pages take for granted."""
+    root = tmp_path_factory.mktemp("docs") / "project"
+    shutil.copytree(reproduced.root, root, symlinks=True)
+    for name in ("Makefile", "requirements.txt", "requirements-dev.txt", "constraints.txt"):
+        shutil.copy2(REPOSITORY / name, root / name)  # as old as .venv's stamps, or pip would run
+    shutil.copytree(REPOSITORY / "presets", root / "presets")
+    (root / ".venv").symlink_to(REPOSITORY / ".venv")
+    shutil.copytree(root / "corpus", root / "my_folder")
+    turns = [{"speaker": "customer", "text": "my parcel is late"}]
+    (root / "chats.jsonl").write_text(f'{{"turns": {turns}}}\n'.replace("'", '"'))
+    sweep = (REPOSITORY / "sweep.yaml").read_text(encoding="utf-8")
+    (root / "sweep.yaml").write_text(sweep.replace("trials: 12", "trials: 1"))
+    (root / ".git/info/exclude").write_text(".venv\n")
+    project = Project(root)
+    project.run("git", "add", "-A")
+    project.run("git", "commit", "-qm", "as a reader has it")
+    return project
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_commands(project, page):
+    for command in commands(page):
+        if command in NOT_RUN:
+            continue
+        done = project.run("bash", "-c", command, check=False)
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        if command.startswith("make preset"):
+            project.run("git", "checkout", "-q", "params.yaml")
+    project.run("git", "checkout", "-q", ".")
+
+
+def test_no_reason_is_left_over():
+    assert set(NOT_RUN) <= {command for page in PAGES for command in commands(page)}
+
+
+def test_readme_is_short():
+    assert len(PAGES[0].read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_links_lead_somewhere():
+    for page in [*PAGES, REPOSITORY / "benchmarks/README.md"]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
