@@ -179,8 +179,6 @@ def our_trainer(params, model, tokenizer, train, hardware):
         args=arguments,
         train_dataset=train,
         data_collator=Collator(tokenizer.pad_token_id, params.finetune.row_tokens),
-        patience=params.finetune.patience,
-        checkpoint_minutes=float("inf"),
     )
 
 

@@ -1,7 +1,7 @@
 """finetune: train a LoRA adapter on the base model, from prompts and references.
 
-First the references are learnt; then, where `finetune.ranking` asks for it, which of the adapter's
-own candidates come near to them.
+It trains on the references first. Then, if `finetune.ranking` asks for it, on a ranking of the
+adapter's own candidates by how near they come to the references.
 
 Reads `data/prompts/{train,validation}.parquet` and `models/base/`; writes `models/adapter/`
 (safetensors, config, model card), `metrics/finetune.json` and the loss curves in `metrics/plots/`.
@@ -26,11 +26,12 @@ def main() -> None:
     files = [need(PROMPTS / f"{split}.parquet", "run format_prompts first") for split in SPLITS]
     need(BASE, "run fetch@model first")
 
-    # These take seconds to import: what is wrong with params and files is told before.
+    # These imports take seconds, so params and files are checked before.
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_tokenizer
     from stages.model.usage import of_training
     from stages.training import adapter, base_checks, checks, metrics, ranking
+    from stages.training.callbacks import training_callbacks
     from stages.training.dataset import read_dataset
     from stages.training.lora import load_lora
     from stages.training.trainer import make_trainer
@@ -40,18 +41,19 @@ def main() -> None:
     tokenizer = load_tokenizer(BASE, params.format_prompts.chat_template)
     base_checks.check_layers(BASE, params)
     usage = of_training(PROMPTS / "usage.json", tokenizer, params, BASE)
-    train, validation = (read_dataset(file, tokenizer, params, usage.rendered) for file in files)
+    data = tuple(read_dataset(file, tokenizer, params, usage.rendered) for file in files)
     model = load_lora(BASE, params, hardware)
-    print_facts(params, hardware, train, model)
+    print_facts(params, hardware, data[0], model)
     first, second = checkpoint_folders(params, hardware, files)
-    trainer = make_trainer(model, train, validation, tokenizer, params, hardware, first)
+    callbacks = training_callbacks(params)  # progress, checkpoints, Ctrl-C, early stopping
+    trainer = make_trainer(model, data, tokenizer, params, hardware, first, callbacks)
     trainer.train_to_end()
     checks.check_weights(model)
     figures, losses = metrics.of_training(trainer), metrics.curves(trainer)
     if params.finetune.ranking.candidates:
         ranking.save_start(model, second)
         del model, trainer  # their memory is needed
-        trainer = ranking.train(train, validation, tokenizer, params, hardware, BASE, second)
+        trainer = ranking.train(data, tokenizer, params, hardware, BASE, second)
         figures["ranking"] = metrics.of_ranking(trainer)
         losses["validation"].append(metrics.ranking_point(figures))
     figures |= metrics.of_process(trainer.model)
@@ -60,8 +62,8 @@ def main() -> None:
         metrics.write_curve(PLOTS / f"{name}_loss.csv", points)
     write_json("metrics/finetune.json", figures)
     print(metrics.result_line(figures))
-    remove(first)
-    remove(second)
+    for folder in (first, second):
+        remove(folder)
 
 
 def print_facts(params: Params, hardware, train, model) -> None:

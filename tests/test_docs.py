@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.project import Project
 from tests.helpers.project import ROOT as REPOSITORY
+from tests.helpers.project import Project
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 NOT_RUN = {
@@ -31,7 +31,9 @@ NOT_RUN = {
 
 def commands(page: Path) -> list[str]:
     """The lines of a page's bash blocks, continued lines joined, without comments."""
-    blocks = re.findall(r"^```bash\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    blocks = re.findall(
+        r"^```bash\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
     lines = "\n".join(blocks).replace("\\\n", "").splitlines()
     return [line for line in (re.sub(r"(^|\s+)# .*", "", line).strip() for line in lines) if line]
 

@@ -11,9 +11,20 @@ from tqdm import tqdm
 from transformers import TrainerCallback
 
 from stages.common.cli import Interrupted, UserError
+from stages.params import Params
 
 LOSSES = "FINETUNE_LOSSES"  # environment variable: the path of `LossFile`
 LOSS_NOT_FINITE = "the {} loss at step {} is not a number: lower finetune.learning_rate"
+
+
+def training_callbacks(params: Params) -> list[TrainerCallback]:
+    """Everything that happens beside the steps of one training."""
+    return [
+        Progress(),
+        EarlyStopping(params.finetune.patience),
+        LossFile(),
+        Checkpoints(params.run.checkpoint_minutes),
+    ]
 
 
 class Progress(TrainerCallback):

@@ -17,6 +17,7 @@ from stages.common.resuming import is_complete, mark_complete
 from stages.model.hardware import Hardware
 from stages.params import Params
 from stages.training.adapter import save_weights
+from stages.training.callbacks import training_callbacks
 from stages.training.checks import check_weights
 from stages.training.lora import load_frozen
 from stages.training.ranking_dataset import sample_ranking_dataset
@@ -55,8 +56,7 @@ def save_start(model: PeftModel, folder: Path) -> None:
 
 
 def train(
-    references: Dataset,
-    validation: Dataset,
+    data: tuple[Dataset, Dataset],
     tokenizer,
     params: Params,
     hardware: Hardware,
@@ -65,12 +65,12 @@ def train(
 ) -> RankingTrainer:
     """Train the adapter that `save_start` saved in `folder`, or resume; returns the trainer.
 
-    `references` are the rows of the training split, see `stages.training.dataset`.
+    `data` are the rows of train and validation, see `stages.training.dataset`.
     """
     gc.collect()  # the first model is in reference cycles, and its memory is needed
     knobs, start = params.finetune, folder / START
     rows = sample_ranking_dataset(
-        references, tokenizer, params, hardware, base, start, folder / "candidates.jsonl"
+        data[0], tokenizer, params, hardware, base, start, folder / "candidates.jsonl"
     )
     model = PeftModel.from_pretrained(
         load_frozen(base, params, hardware), str(start), is_trainable=True
@@ -87,10 +87,9 @@ def train(
         model=model,
         args=arguments,
         train_dataset=rows,
-        eval_dataset=validation,
+        eval_dataset=data[1],
         data_collator=RankingCollator(tokenizer.pad_token_id),
-        patience=knobs.patience,
-        checkpoint_minutes=params.run.checkpoint_minutes,
+        callbacks=training_callbacks(params),
     )
     trainer.train_to_end()
     check_weights(model)

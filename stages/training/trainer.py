@@ -17,13 +17,7 @@ from stages.common.resuming import mark_complete
 from stages.model.hardware import Hardware
 from stages.params import Params
 from stages.training.batch_splitting import split_batch
-from stages.training.callbacks import (
-    LOSS_NOT_FINITE,
-    Checkpoints,
-    EarlyStopping,
-    LossFile,
-    Progress,
-)
+from stages.training.callbacks import LOSS_NOT_FINITE
 from stages.training.checkpoints import last_checkpoint
 from stages.training.sampler import EpochSampler
 from stages.training.shared_prefix import Collator
@@ -34,19 +28,12 @@ class ResumableTrainer(Trainer):
     # The param to lower where a single row does not fit in memory.
     memory_param = "format_prompts.max_prompt_tokens"
 
-    def __init__(self, *, patience: int, checkpoint_minutes: float, **kwargs):
+    def __init__(self, **kwargs):
         folder = Path(kwargs["args"].output_dir)
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         super().__init__(**kwargs)
         self.remove_callback(PrinterCallback)
-        for callback in (
-            Progress(),
-            EarlyStopping(patience),
-            LossFile(),
-            Checkpoints(checkpoint_minutes),
-        ):
-            self.add_callback(callback)
         # Of this process only: a resumed run did its earlier steps in another one.
         self.seconds, self.steps = 0.0, 0
 
@@ -115,18 +102,16 @@ class ResumableTrainer(Trainer):
 
 
 def make_trainer(
-    model, train, validation, tokenizer, params: Params, hardware: Hardware, folder: Path
+    model, data: tuple, tokenizer, params: Params, hardware: Hardware, folder: Path, callbacks: list
 ) -> ResumableTrainer:
-    """The trainer on references, with its checkpoints in `folder`."""
-    knobs = params.finetune
+    """The trainer on references; `data` is train and validation, `folder` gets the checkpoints."""
     return ResumableTrainer(
         model=model,
-        args=training_arguments(params, hardware, folder, len(train)),
-        train_dataset=train,
-        eval_dataset=validation,
-        data_collator=Collator(tokenizer.pad_token_id, knobs.row_tokens),
-        patience=knobs.patience,
-        checkpoint_minutes=params.run.checkpoint_minutes,
+        args=training_arguments(params, hardware, folder, len(data[0])),
+        train_dataset=data[0],
+        eval_dataset=data[1],
+        data_collator=Collator(tokenizer.pad_token_id, params.finetune.row_tokens),
+        callbacks=callbacks,
     )
 
 
