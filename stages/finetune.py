@@ -9,7 +9,7 @@ Reads `data/prompts/{train,validation}.parquet` and `models/base/`; writes `mode
 
 from pathlib import Path
 
-from stages.common.atomic_io import need, remove, write_json
+from stages.common.atomic_io import need, remove
 from stages.common.cli import run
 from stages.params import Params, load
 
@@ -17,7 +17,7 @@ PROMPTS = Path("data/prompts")
 BASE = Path("models/base")
 ADAPTER = Path("models/adapter")
 CHECKPOINTS = Path("models/checkpoints")
-PLOTS = Path("metrics/plots")
+METRICS = Path("metrics")
 SPLITS = ("train", "validation")
 
 
@@ -58,9 +58,7 @@ def main() -> None:
         losses["validation"].append(metrics.ranking_point(figures))
     figures |= metrics.of_process(trainer.model)
     adapter.write(trainer.model, params, figures, usage, ADAPTER)
-    for name, points in losses.items():
-        metrics.write_curve(PLOTS / f"{name}_loss.csv", points)
-    write_json("metrics/finetune.json", figures)
+    metrics.write(METRICS, figures, losses)
     print(metrics.result_line(figures))
     for folder in (first, second):
         remove(folder)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from stages.common.atomic_io import atomic_write
+from stages.common.atomic_io import atomic_write, write_json
 
 Point = tuple[int, float]  # step and loss
 
@@ -72,11 +72,13 @@ def ranking_point(figures: dict) -> Point:
     return figures["steps"] + ranking["steps"], ranking["validation_loss"]
 
 
-def write_curve(path: Path, points: list[Point]) -> None:
-    """Write a CSV table of the loss by step."""
-    with atomic_write(path) as aside:
-        lines = ["step,loss", *(f"{step},{loss:.6f}" for step, loss in points)]
-        aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+def write(folder: Path, figures: dict, losses: dict[str, list[Point]]) -> None:
+    """Write `finetune.json`, and in `plots` a CSV table of the loss by step for each split."""
+    for split, points in losses.items():
+        with atomic_write(folder / "plots" / f"{split}_loss.csv") as aside:
+            lines = ["step,loss", *(f"{step},{loss:.6f}" for step, loss in points)]
+            aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_json(folder / "finetune.json", figures)
 
 
 def result_line(figures: dict) -> str:
