@@ -38,7 +38,8 @@ PARAMS = [
     "clean.columns.text",
     "clean.columns.speaker_separator",
     "clean.columns.references",
-    "clean.html_entities",
+    "clean.roles",
+    "clean.html",
     "clean.urls",
     "clean.redact",
     "clean.handles",
@@ -87,6 +88,7 @@ PARAMS = [
     "generate.temperature",
     "generate.top_p",
     "generate.seed",
+    "score.tokenizer",
     "score.bootstrap_samples",
     "score.seed",
     "score.constant",
@@ -157,26 +159,36 @@ TOOLS = {
     ],
     "tools.corpus_stats": [],
     "tools.export": [
-        "folder",
+        "older",
         "--dtype",
         "--force",
+    ],
+    "tools.inspect": [
+        "path",
+        "--write",
+        "--{name}-column",
     ],
     "tools.preset": [],
     "tools.report": [],
     "tools.repro": [],
     "tools.summarize": [
-        "file",
+        "ile",
         "--jsonl",
         "--base",
         "--rejected",
     ],
     "tools.sweep": [
-        "file",
+        "ile",
         "--trials",
     ],
 }
 
 TABLES = {
+    "data/clean/dropped.parquet": [
+        "split",
+        "id",
+        "reason",
+    ],
     "data/clean/test.parquet": [
         "id",
         "turns",
@@ -357,7 +369,7 @@ def tools() -> dict[str, list[str]]:
             part for part in file.relative_to(ROOT).with_suffix("").parts if part != "__main__"
         ]
         found[".".join(parts)] = [
-            node.args[0].value
+            ast.unparse(node.args[0]).strip("f'\"")
             for node in ast.walk(ast.parse(text))
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument"
         ]
@@ -367,7 +379,7 @@ def tools() -> dict[str, list[str]]:
 def tables(root) -> dict[str, list[str]]:
     """Columns or keys of everything that the stages leave, in a project on which they have run."""
     found = {}
-    for pattern in ("data/clean/*", "data/prompts/*", "data/summaries/*", "metrics/**/*.*"):
+    for pattern in ("data/clean/*", "data/prompts/*.parquet", "data/summaries/*", "metrics/**/*.*"):
         for file in sorted(root.glob(pattern)):
             match file.suffix:
                 case ".parquet":
