@@ -60,8 +60,7 @@ def main() -> None:
     adapter.write(trainer.model, params, figures, usage, ADAPTER)
     metrics.write(METRICS, figures, losses)
     print(metrics.result_line(figures))
-    for folder in (first, second):
-        remove(folder)
+    remove_all(first, second)
 
 
 def print_facts(params: Params, hardware, train, model) -> None:
@@ -72,6 +71,11 @@ def print_facts(params: Params, hardware, train, model) -> None:
         f"finetune: {weights} base on {hardware}, {model.num_parameters(True):,} parameters to train"
     )
     print(f"finetune: {len(train)} dialogues, {references} references, {tokens:,} tokens an epoch")
+
+
+def remove_all(*folders: Path) -> None:
+    for folder in folders:
+        remove(folder)
 
 
 def checkpoint_folders(params: Params, hardware, files: list[Path]) -> tuple[Path, Path]:
