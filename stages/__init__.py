@@ -6,12 +6,14 @@ import sys
 
 
 def leave(number: int, _frame) -> None:
-    """Ctrl-C while modules are imported, before `stages.common.cli.run` takes over."""
+    """Ctrl-C or SIGTERM while modules are imported, before `stages.common.cli.run` takes over."""
     os.write(2, b"error: interrupted before anything was done\n")
     os._exit(128 + number)
 
 
 # Python puts "-m" there for as long as it looks for the module to run. Nobody else's handler, such
 # as that of a test or a notebook, is touched.
-if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, leave)
+if sys.argv[:1] == ["-m"]:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, leave)

@@ -55,7 +55,8 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
         # All is written: Python's own end, which takes a moment after torch, is not to be stopped.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
     except UserError as error:
         end(str(error), error.status)
     except KeyboardInterrupt:

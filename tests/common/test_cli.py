@@ -103,7 +103,8 @@ def test_the_progress_line_is_ended_before_the_error(capsys):
     assert "2/9" in line and error.startswith("error: ") and not end
 
 
-def test_ctrl_c_while_modules_are_imported(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_modules_are_imported(tmp_path, number):
     """Python has the package by then, and not yet the module that is to be run."""
     (tmp_path / "polars.py").write_text("import time\nprint('here', flush=True)\ntime.sleep(30)\n")
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
@@ -116,6 +117,6 @@ def test_ctrl_c_while_modules_are_imported(tmp_path):
         text=True,
     )
     assert process.stdout.readline() == "here\n"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.communicate()[1] == "error: interrupted before anything was done\n"
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
