@@ -113,7 +113,7 @@ def summarised(rows: list[dict], name: str = "new.jsonl") -> dict[str, str]:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@settings(max_examples=10, deadline=None, phases=[Phase.generate])
+@settings(max_examples=6, deadline=None, phases=[Phase.generate])
 @given(st.lists(turns_of, min_size=1, max_size=5), switches, roles)
 def test_the_prompt_is_the_row_of_data_prompts(layout, talks, knobs, roles):
     build, columns = LAYOUTS[layout]

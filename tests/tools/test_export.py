@@ -71,6 +71,10 @@ def test_logits_are_those_of_base_and_adapter(adapted, monkeypatch, dtype, toler
     files = {file.name for file in (adapted.root / "merged").iterdir()}
     assert {"config.json", "generation_config.json", "model.safetensors"} <= files
     assert not any(name.endswith((".bin", ".pt")) or "adapter" in name for name in files)
+    assert (adapted.root / "merged/summarizer.json").read_bytes() == (
+        adapted.root / "models/adapter/summarizer.json"
+    ).read_bytes()
+    assert '- before: `"Input: "`' in (adapted.root / "merged/README.md").read_text()
 
 
 def test_it_writes_the_same_summaries(adapted, monkeypatch):

@@ -125,6 +125,14 @@ def test_leaves_that_a_preset_does_not_set_stay(workplace):
     assert params["finetune"]["seed"] == 7 and params["model"]["quantization"] == "nf4"
 
 
+def test_roles_are_set_as_they_are(workplace):
+    before = (workplace / "params.yaml").read_text()
+    for number, roles in enumerate(["{user: customer}", "{bot: agent}", "null"]):
+        (workplace / f"presets/r{number}.yaml").write_text(f"clean: {{roles: {roles}}}")
+        before = preset.apply(f"r{number}", before)
+        assert yaml.safe_load(before)["clean"]["roles"] == yaml.safe_load(roles)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -15,7 +15,7 @@ from tools.inspect.lengths import Lengths
 TWEET = r"(?:^|\s)@\w+|https?://t\.co/"
 TWEETS = 0.1  # share of turns with a handle from which texts are taken for tweets
 COMPARED = 1000  # references from which the constant is chosen, and with which each is compared
-KNOWN = 3  # other dialogues in whose references each word of the constant must stand
+KNOWN = (3, 2, 1)  # other dialogues in whose references each word of the constant must stand
 STEP = 16  # tokens to which limits are rounded up
 MOST = 0.05  # share of rows that may be cut or dropped
 FEW = 0.01  # of references, which cost little to train on
@@ -49,14 +49,15 @@ def choose_constant(references: list[list[str]]) -> str | None:
     some = references[:: max(1, len(references) // COMPARED)][:COMPARED]
     words = [Counter(split_words(refs[0])) for refs in some]
     spread = Counter(word for found in words for word in found)
-    best, most = None, 0.0
-    for mine, refs in zip(words, some, strict=True):
-        if not mine or any(spread[word] <= KNOWN for word in mine):
-            continue
-        score = sum(2 * (mine & other).total() / (mine.total() + other.total()) for other in words)
-        if score > most:
-            best, most = refs[0], score
-    return best
+    for others in KNOWN:
+        common = [i for i, mine in enumerate(words) if mine and min(map(spread.get, mine)) > others]
+        if common:
+            return some[max(common, key=lambda i: nearness(words[i], words))][0]
+    return None
+
+
+def nearness(mine: Counter, words: list[Counter]) -> float:
+    return sum(2 * (mine & other).total() / (mine.total() + other.total()) for other in words)
 
 
 def split_words(text: str) -> list[str]:

@@ -1,0 +1,246 @@
+"""From one's own files to params.yaml: what is found, shown and written."""
+
+import csv
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages.common.cli import UserError
+from stages.params import load
+from tests.helpers.data import ROOT
+from tests.helpers.shared import shared
+from tools.inspect import __main__ as inspect
+from tools.inspect.files import find_files
+from tools.inspect.settings import choose_constant, limit
+
+GOODS = ["kettle", "lamp", "router", "chair", "phone", "bag"]
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """A folder with the project's params.yaml and presets, and another with the user's files."""
+    root, mine = tmp_path / "project", tmp_path / "mine"
+    mine.mkdir()
+    shutil.copytree(ROOT / "presets", root / "presets")
+    shutil.copy(ROOT / "params.yaml", root)
+    monkeypatch.chdir(root)
+    return root
+
+
+def rows(count: int = 40, start: int = 0) -> list[dict]:
+    return [
+        {
+            "number": f"c{n}",
+            "chat": f"user: Hi, my {GOODS[n % 6]} broke on day {n}, mail jo{n}@example.org\n"
+            f"assistant: Sorry! Please send us a photo of part {n}.",
+            "summary": f"The user's {GOODS[n % 6]} broke. The assistant asks for a photo.",
+        }
+        for n in range(start, start + count)
+    ]
+
+
+def write_csv(path: Path, table: list[dict], encoding: str = "utf-8", **form) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding=encoding, newline="") as out:
+        writer = csv.DictWriter(out, list(table[0]), **form)
+        writer.writeheader()
+        writer.writerows(table)
+    return path
+
+
+def run(monkeypatch, *arguments: object) -> None:
+    monkeypatch.setattr("sys.argv", ["inspect", *map(str, arguments)])
+    inspect.main()
+
+
+def test_a_file_is_shown_and_becomes_params(workplace, monkeypatch, capsys):
+    file = write_csv(workplace.parent / "mine/chats.csv", rows(), "utf-16", delimiter=";")
+    run(monkeypatch, file)
+    shown = capsys.readouterr().out
+    for words in (
+        "csv, UTF-16, separator semicolon",
+        "train 40",
+        "taken from train",
+        "conversation   chat",
+        "references     summary",
+        "40 turns       user, taken for customer",
+        "Latin 100%, English",
+        "mail jo0@example.org",
+        "customer: Hi, my kettle broke on day 0, mail (email)",
+        "redacted       40 email",
+        "Tokens, estimated",
+        "run `dvc repro fetch@model`",
+    ):
+        assert words in shown, words
+    assert load() == load(ROOT / "params.yaml") and not Path("data").exists()
+    run(monkeypatch, file, "--write", "mine")
+    assert "now: dvc repro" in capsys.readouterr().out
+    params = load()
+    assert params.fetch.dataset.source == "files"
+    assert params.fetch.dataset.path == str(workplace.parent / "mine")
+    assert params.fetch.dataset.files.train == "chats.csv"
+    assert params.clean.columns.conversation == "chat"
+    assert params.clean.roles == {"user": "customer", "assistant": "agent"}
+    assert not params.clean.lowercase and not params.clean.handles and params.clean.redact
+    assert params.card.data == "mine"
+    # No words of one customer, and the reference nearest to all.
+    text = Path("presets/mine.yaml").read_text()
+    assert "example.org" not in text and "day" not in text
+    assert params.score.constant in {row["summary"] for row in rows()}
+    run(monkeypatch, file, "--write", "mine")  # its own preset is written anew
+    assert "already so" in capsys.readouterr().out
+
+
+def test_a_file_beside_others_is_copied_to_where_git_ignores_it(workplace, monkeypatch):
+    file = write_csv(workplace.parent / "mine/chats.csv", rows())
+    (workplace.parent / "mine/photo.png").write_bytes(b"")
+    run(monkeypatch, file, "--write", "mine")
+    assert load().fetch.dataset.path == "data/mine"
+    assert Path("data/mine/chats.csv").read_bytes() == file.read_bytes()
+    assert Path("data/mine/.gitignore").read_text() == "*\n"
+    assert sorted(path.name for path in Path("data/mine").iterdir()) == [".gitignore", "chats.csv"]
+
+
+@pytest.mark.parametrize("where", [".", "data", "data/raw"])
+def test_folders_that_the_pipeline_writes_are_not_watched(workplace, monkeypatch, where):
+    file = write_csv(workplace / where / "chats.csv", rows())
+    run(monkeypatch, file, "--write", "mine")
+    assert load().fetch.dataset.path == "data/mine"
+
+
+def test_a_folder_below_the_repository_is_named_from_its_root(workplace, monkeypatch):
+    write_csv(workplace / "talks/train.csv", rows())
+    write_csv(workplace / "talks/dev.csv", rows(12, 40))
+    run(monkeypatch, "talks", "--write", "mine")
+    dataset = load().fetch.dataset
+    assert dataset.path == "talks"
+    assert dataset.files.model_dump() == {
+        "train": "train.csv",
+        "validation": "dev.csv",
+        "test": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["a.csv"], {"train": "a.csv"}),
+        (["dev.jsonl"], {"train": "dev.jsonl"}),
+        (["TRAIN.CSV", "Test.csv"], {"train": "TRAIN.CSV", "test": "Test.csv"}),
+        (["x-train-0.csv", "x-train-1.csv", "x-val.csv"], {"train": "x-train-*.csv", "validation": "x-val.csv"}),
+        (["train/a.json", "train/ab.json", "test/a.json"], {"train": "train/a*.json", "test": "test/a.json"}),
+        (["jan.csv", "feb.csv", "notes.md"], {"train": "*.csv"}),
+        (["all.csv.gz", "test.csv.gz"], {"train": "all.csv.gz", "test": "test.csv.gz"}),
+        (["trainers.csv"], {"train": "trainers.csv"}),
+    ],
+)  # fmt: skip
+def test_splits_are_told_by_names(tmp_path, names, found):
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("a,b\n")
+    source = find_files(tmp_path)
+    splits = ("train", "validation", "test")
+    assert {s: source.name(s) for s in splits} == dict.fromkeys(splits) | found
+
+
+def test_limits_that_cut_more_than_one_in_twenty_are_named(workplace, monkeypatch, capsys):
+    long = [row | {"chat": row["chat"] + " and on" * 300} for row in rows()]
+    run(monkeypatch, write_csv(workplace.parent / "mine/a.csv", long), "--write", "mine")
+    shown = capsys.readouterr().out
+    advised = load().format_prompts.max_prompt_tokens
+    assert f"max_prompt_tokens is 168: 100% of the prompts are cut: set it to {advised}" in shown
+    assert 500 < advised < 600
+
+
+def test_limits():
+    assert limit(list(range(1, 101))) == 96 and limit([3]) == 16 and limit([17, 17]) == 32
+
+
+def test_the_constant_holds_no_word_of_one_dialogue_alone():
+    some = [[f"Mira{n} asks for help"] for n in range(9)] + [["A user asks for help"]] * 4
+    assert choose_constant(some) == "A user asks for help"
+    assert choose_constant([["Mira asks"], ["Tom answers"]]) is None
+    assert choose_constant([["它坏了。"]] * 5) == "它坏了。"
+
+
+def test_time_and_tokens_are_measured_where_the_base_is(workplace, monkeypatch, capsys, tiny_llama):
+    shutil.copytree(tiny_llama, "models/base")
+    run(monkeypatch, write_csv(workplace.parent / "mine/a.csv", rows()))
+    shown = capsys.readouterr().out
+    assert "estimated" not in shown and "at most 2,048 tokens" in shown
+    assert re.search(r"about [\d.]+ (s|min) here for 3\d dialogues, 1 epoch", shown)
+
+
+TWEETS = [
+    {"text": f"@shop my {good} is late\n@you sorry! ^JS", "summary": f"The {good} is late."}
+    for good in GOODS * 4
+]
+
+
+def test_tweets_are_cleaned_as_tweets(workplace, monkeypatch):
+    table = [row | {"text": row["text"] + f" {n} times"} for n, row in enumerate(TWEETS)]
+    file = write_csv(workplace.parent / "mine/a.csv", table)
+    run(monkeypatch, file, "--write", "mine", "--conversation-column", "text")
+    clean = load().clean
+    assert clean.handles and clean.signatures and clean.special_characters and clean.lowercase
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("chat.txt", "Mira: hi", "chat.txt is no table"),
+        ("a.csv", "a,b\n", "a.csv holds no rows"),
+        (
+            "a.csv",
+            "talk,mood\nMira: hello there,good\n",
+            "no summaries are found|no conversation is",
+        ),
+        ("", "", "holds no .csv"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence(workplace, monkeypatch, name, content, said):
+    path = workplace.parent / "mine" / name
+    if name:
+        path.write_text(content)
+    with pytest.raises(UserError, match=said):
+        run(monkeypatch, path, "--write", "mine")
+    assert not Path("presets/mine.yaml").exists()
+
+
+@pytest.mark.parametrize(("name", "said"), [("Mine!", "small letters"), ("samsum", "another name")])
+def test_names_of_presets(workplace, monkeypatch, name, said):
+    before = Path("params.yaml").read_bytes()
+    file = write_csv(workplace.parent / "mine/a.csv", rows())
+    with pytest.raises(UserError, match=said):
+        run(monkeypatch, file, "--write", name)
+    assert Path("params.yaml").read_bytes() == before
+
+
+LAYOUTS = ["author_object.jsonl", "json_text.csv", "messages.jsonl", "nested_object.jsonl"]
+LAYOUTS += ["one_row_a_reference.csv", "parallel_lists.jsonl", "plain.jsonl", "python_repr.csv"]
+LAYOUTS += ["reference_columns.csv", "reference_objects.jsonl"]
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_cases_of_layouts(workplace, monkeypatch, capsys, name):
+    run(monkeypatch, shared(f"cases/layouts/{name}"), "--write", "mine")
+    shown = capsys.readouterr().out
+    assert "customer: Hello, the kettle leaks from the base, this is week 1\n" in shown
+    assert "Sorry about week 1, please send a photo of the base" in shown
+    assert yaml.safe_load(Path("presets/mine.yaml").read_text())["clean"]["columns"]
+
+
+def test_two_commands_from_a_file_to_a_model(project):
+    shutil.copytree(ROOT / "presets", project.root / "presets")
+    file = write_csv(project.root.parent / "mine/chats.csv", rows(), "cp1252", delimiter="\t")
+    project.python("-m", "tools.inspect", str(file), "--write", "mine")
+    project.params(**{"generate.max_new_tokens": 4})  # a tiny model writes to the end
+    project.dvc("repro")
+    assert (project.root / "models/adapter/summarizer.json").exists()
+    assert (project.root / "metrics/score.json").exists()
+    assert "Data and pipelines are up to date." in project.dvc("status").stdout
+    file.write_text(file.read_text("cp1252") + 'c99\t"user: a new one"\tIt is new.\n', "cp1252")
+    assert "changed deps" in project.dvc("status").stdout
