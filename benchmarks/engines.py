@@ -24,7 +24,7 @@ def greedy(knobs) -> dict:
 
 
 def ours(folder, tokenizer, knobs, hardware, prompting, conversations) -> Texts:
-    from stages.model.generation import summarize
+    from stages.generate import summarize
     from stages.model.prepacked import prepack
 
     model = prepack(load_base(folder, "none", hardware))

@@ -133,7 +133,7 @@ def rejecting(path: Path) -> Iterator[Callable[[str, str, str], None]]:
 def summarizer(params: Params, usage: "Usage", base: bool) -> Callable[[list[str]], list[dict]]:
     """A function from conversations to what each model writes of them, `tuned` and, if asked for,
     `base`."""
-    from stages.model.generation import summarize
+    from stages.generate import summarize
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_base, load_tokenizer, load_tuned
     from stages.model.prepacked import prepack

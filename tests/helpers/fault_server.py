@@ -22,7 +22,7 @@ STAGES = ("fetch", "clean", "format_prompts", "finetune", "generate", "score")
 PRELOAD = (
     *(f"stages.{name}" for name in STAGES),
     *(f"stages.training.{name}" for name in ("adapter", "dataset", "lora", "metrics", "ranking")),
-    "stages.model.generation",
+    "stages.model.decoding",
     "stages.scoring.metric",
     "datasets",
     "rouge_score.rouge_scorer",

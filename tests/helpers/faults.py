@@ -77,14 +77,14 @@ def no_memory_in_training(rows: int, ranked: bool = False) -> None:
 
 @fault
 def no_memory_in_generation(rows: int) -> None:
-    from stages.model import generation
+    from stages import generate
 
     def generate_batch(original, model, tokenizer, prompts, *args):
         if len(prompts) > rows:
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory")
         return original(model, tokenizer, prompts, *args)
 
-    wrap(generation, "generate_batch", generate_batch)
+    wrap(generate, "generate_batch", generate_batch)
 
 
 @fault

@@ -9,8 +9,8 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from stages.generate import summarize
 from stages.model import usage
-from stages.model.generation import summarize
 from stages.model.hardware import choose_hardware
 from stages.model.loading import load_base, load_tokenizer
 from stages.params import load

@@ -37,7 +37,7 @@ def trained(tmp_path_factory, forks, tiny_llama):
 
 
 def test_learns_the_summary_and_its_end(trained):
-    from stages.model.generation import summarize
+    from stages.generate import summarize
 
     base = trained.root / "models/base"
     tokenizer = load_tokenizer(base)
