@@ -59,14 +59,11 @@ def readable(
     path: Path, encoding: Encoding, dialect: Dialect, schema: pa.Schema, bad: BadRows
 ) -> Iterator[pa.RecordBatch]:
     """Batches of the rows that can be read; where the others are is added to `bad`."""
-    if dialect.quoting == "doubled":
+    if not sound(path, encoding, dialect):
         with open_text(path, encoding) as file:
-            match = quotes_match(file, dialect.separator)
-        if not match:
-            with open_text(path, encoding) as file:
-                text = file.read().decode()
-            yield from readable_rows(text, dialect.separator, dialect.skip, schema, bad)
-            return
+            text = file.read().decode()
+        yield from readable_rows(text, dialect.separator, dialect.skip, schema, bad)
+        return
     odd = []
 
     def note(row: pa.csv.InvalidRow) -> str:
@@ -79,6 +76,13 @@ def readable(
         yield block.slice(int(header)).rename_columns(schema.names)
     if odd:
         bad.extend(bad_rows(path, encoding, dialect, len(schema)))
+
+
+def sound(path: Path, encoding: Encoding, dialect: Dialect) -> bool:
+    if dialect.quoting != "doubled":
+        return True
+    with open_text(path, encoding) as file:
+        return quotes_match(file, dialect.separator)
 
 
 def raw_batches(path: Path, encoding: Encoding, dialect: Dialect, note: Callable) -> Iterator:
@@ -128,7 +132,14 @@ def lone_backslashes_doubled(file: BinaryIO, escapes: bytes) -> Iterator[bytes]:
 
 
 def bad_rows(path: Path, encoding: Encoding, dialect: Dialect, width: int) -> Iterator:
-    """Line number and what is wrong, of the rows that have another number of cells."""
+    """Line number and what is wrong, of each row that cannot be read."""
+    if not sound(path, encoding, dialect):
+        schema = pa.schema([(str(number), pa.string()) for number in range(width)])
+        bad = BadRows(path)
+        for _ in readable(path, encoding, dialect, schema, bad):
+            pass
+        yield from bad
+        return
     end = 0
     with io.TextIOWrapper(open_text(path, encoding), "utf-8", newline="") as text:
         rows = csv_rows(text, dialect)
