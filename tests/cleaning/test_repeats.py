@@ -88,7 +88,9 @@ def test_dropped_rows_have_a_reason(tmp_path, monkeypatch):
 def test_reasons_where_splits_are_held_out(tmp_path, monkeypatch):
     letters = "uvwxyz"
     talks = [
-        " ".join(f"{a}{b}{c}" for c in "abcdefghijklmnopqrst") for a in letters for b in letters
+        " ".join(f"{a}{b}{c}{d}" for c in "abcdefghijklmnopqrst" for d in "ab")
+        for a in letters
+        for b in letters
     ]
     rows = [row(str(i), talk, "S.") for i, talk in enumerate([*talks, *(t + " so" for t in talks)])]
     kept = run_clean(tmp_path, monkeypatch, KEYED, {"train": rows}, redact=False)
