@@ -90,9 +90,9 @@ def split_cells(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     # A text in brackets that is no list, such as "[10:00] Mira: hello [again]", is a text.
     nested = [not isinstance(v, str) or is_container(v) for v in values]
     held = [(row, v) for row, v, inside in zip(rows, values, nested, strict=True) if inside]
-    turns = read_values([row for row, _ in held], [v for _, v in held], columns)
-    turns = finish(turns, columns)
     texts = frame.filter(~pl.col("row").is_in([row for row, _ in held]))
+    turns = read_values([row for row, _ in held], [v for _, v in held], columns, not len(texts))
+    turns = finish(turns, columns)
     return pl.concat([turns, split_texts(texts, columns)]).sort("row", maintain_order=True)
 
 
@@ -145,8 +145,10 @@ def split_objects(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame | None:
     )
 
 
-def read_values(rows: list[int], values: list, columns: Columns) -> pl.DataFrame:
-    """Turns of values of Python; `UserError` where not one of them can be read."""
+def read_values(
+    rows: list[int], values: list, columns: Columns, need_one: bool = True
+) -> pl.DataFrame:
+    """Turns of values of Python; `UserError` where one is needed and none can be read."""
     turns, problem, understood = [], None, False
     for row, value in zip(rows, values, strict=True):
         try:
@@ -154,7 +156,7 @@ def read_values(rows: list[int], values: list, columns: Columns) -> pl.DataFrame
             understood = True
         except UserError as error:
             problem = problem or error
-    if problem and not understood:
+    if problem and need_one and not understood:
         raise problem
     return pl.DataFrame(turns, schema=TURNS, orient="row")
 
