@@ -1,6 +1,7 @@
 """Batches change nothing but the speed."""
 
 import re
+from collections import Counter
 
 import pytest
 import torch
@@ -97,6 +98,45 @@ def test_a_prompt_of_one_token_is_summarised_like_its_neighbours(loaded):
     model, tokenizer = loaded
     alone = generate_batch(model, tokenizer, [[70]], knobs())
     assert alone == generate_batch(model, tokenizer, [[70], [71, 72, 73]], knobs())[:1]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (" Customer  is late.\t Agent asks. ", "Customer is late. Agent asks."),
+        (
+            "Issue: leaks \n\n  Action: photo\r\nNext: call\n",
+            "Issue: leaks\nAction: photo\nNext: call",
+        ),
+        ("客户反映水壶漏\ufffd\ufffd", "客户反映水壶漏"),
+        ("all good 👨\u200d\ufffd", "all good 👨"),
+        ("one \ufffd", "one"),
+        ("\ufffd", ""),
+    ],
+)
+def test_a_summary_keeps_its_lines_and_ends_with_a_complete_character(text, expected):
+    assert tidy(text) == expected
+
+
+def test_no_limit_in_tokens_ends_a_summary_inside_a_character():
+    """A tokenizer of bytes, whose every limit but a few falls inside a character."""
+    text = "客户反映 👍🏽 水壶漏水।"
+    data = text.encode()
+    for end in range(len(data)):
+        shown = tidy(data[:end].decode("utf-8", "replace"))
+        assert text.startswith(shown) and "\ufffd" not in shown
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_summaries_that_meet_the_limit_are_counted(loaded, beams):
+    model, tokenizer = loaded
+    cut = Counter()
+    params = knobs(max_new_tokens=6, num_beams=beams)
+    made = summarize(model, tokenizer, PROMPTS, prompting(), params, progress=False, cut=cut)
+    rows = [tokenize_prompt(tokenizer, text, prompting()) for text in PROMPTS]
+    batch = generate_batch(model, tokenizer, rows, params)
+    assert [text for text, _ in batch] == made
+    assert cut["summaries"] == sum(not ended for _, ended in batch)
 
 
 @pytest.mark.parametrize("beams", [1, 4])

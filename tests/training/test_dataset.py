@@ -1,0 +1,76 @@
+"""Which references and prompts a limit in tokens drops or cuts, and what is printed of it."""
+
+import polars as pl
+import pytest
+
+from stages.common.cli import UserError
+from stages.model.loading import load_tokenizer
+from stages.model.tokenization import tokenize_prompt, tokenize_summary
+from stages.params import Params
+from stages.training.dataset import read_dataset
+from tests.helpers.project import tiny_params
+
+
+def params(summary: int, prompt: int) -> Params:
+    raw = tiny_params()
+    raw["finetune"]["max_summary_tokens"] = summary
+    raw["format_prompts"]["max_prompt_tokens"] = prompt
+    return Params.model_validate(raw)
+
+
+@pytest.fixture
+def split(tmp_path):
+    """A hundred dialogues, longer one by one, in `train.parquet`."""
+    path = tmp_path / "train.parquet"
+    rows = [
+        {"conversation": "customer: " + "hello " * n, "references": ["late " * n]}
+        for n in range(1, 101)
+    ]
+    pl.DataFrame(rows).write_parquet(path)
+    return path
+
+
+def sizes(split, tokenizer, knobs: Params) -> tuple[list[int], list[int]]:
+    rows = pl.read_parquet(split)
+    unlimited = knobs.format_prompts.model_copy(update={"max_prompt_tokens": 10**6})
+    prompts = [len(tokenize_prompt(tokenizer, text, unlimited)) for text in rows["conversation"]]
+    texts = [text for texts in rows["references"] for text in texts]
+    return prompts, [len(tokenize_summary(tokenizer, text, unlimited)) for text in texts]
+
+
+def test_a_limit_for_more_than_one_in_twenty_says_what_fits(tiny_llama, split, capsys):
+    tokenizer = load_tokenizer(tiny_llama)
+    prompts, summaries = sizes(split, tokenizer, params(10, 50))
+    knobs = params(sorted(summaries)[69], sorted(prompts)[59])
+    read_dataset(split, tokenizer, knobs)
+    said = capsys.readouterr().out.splitlines()
+    fits = sorted(prompts)[94], sorted(summaries)[94]
+    left_out = sum(size > knobs.finetune.max_summary_tokens for size in summaries)
+    cut = sum(size > knobs.format_prompts.max_prompt_tokens for size in prompts)
+    assert said == [
+        (
+            f"finetune: {left_out} of 100 references of train are left out, above"
+            f" finetune.max_summary_tokens {knobs.finetune.max_summary_tokens}: {fits[1]} fits 95 %"
+        ),
+        (
+            f"finetune: {cut} of 100 prompts of train lose their middle, above"
+            f" format_prompts.max_prompt_tokens {knobs.format_prompts.max_prompt_tokens}:"
+            f" {fits[0]} fits 95 %"
+        ),
+    ]
+    # What is printed is right: with it, five are above.
+    read_dataset(split, tokenizer, params(fits[1], fits[0]))
+    assert "fits" not in capsys.readouterr().out
+
+
+def test_limits_that_fit_all_are_no_news(tiny_llama, split, capsys):
+    rows = read_dataset(split, load_tokenizer(tiny_llama), params(10_000, 10_000))
+    assert len(rows) == 100
+    assert not capsys.readouterr().out
+
+
+def test_no_reference_left_is_one_sentence(tiny_llama, split):
+    rows = pl.read_parquet(split).tail(5)
+    rows.write_parquet(split)
+    with pytest.raises(UserError, match=r"no row of train has a reference within finetune\.max"):
+        read_dataset(split, load_tokenizer(tiny_llama), params(4, 100))
