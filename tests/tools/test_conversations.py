@@ -1,5 +1,6 @@
 """Whatever the layout and the speakers, a new conversation becomes the prompt that training had."""
 
+import csv
 import json
 import tempfile
 from contextlib import chdir
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from stages import clean, format_prompts
+from stages import clean, fetch, format_prompts
 from stages.common.cli import UserError
-from stages.params import load
-from tests.helpers.data import NO_COLUMNS, read_rows, write_params, write_splits
+from stages.params import Clean, load
+from tests.helpers.data import NO_COLUMNS, project, read_rows, write_params, write_splits
+from tests.helpers.shared import shared
 from tools.conversations import render, render_text
 from tools.rows import read_rows as read_file_rows
 
@@ -231,3 +233,29 @@ def test_a_conversation_that_is_empty_is_not_looked_for_elsewhere(of):
 def test_a_text_without_words_is_refused(of, text):
     with pytest.raises(UserError, match="no words"):
         render_text(text, of())
+
+
+@pytest.mark.parametrize("name", ["phone_and_mail.csv", "names.csv", "persons.csv"])
+def test_speakers_of_the_cases_are_called_as_in_training(tmp_path, monkeypatch, name):
+    file = shared(f"cases/speakers/{name}")
+    files = {"train": name, "validation": None, "test": None}
+    edits = {"source": "files", "path": str(file.parent), "files": files}
+    edits = {f"fetch.dataset.{key}": value for key, value in edits.items()}
+    params = project(tmp_path, monkeypatch, edits | {"clean.columns": "auto"})
+    fetch.fetch_dataset(params.fetch.dataset)
+    clean.main()
+    format_prompts.main()
+    carried = json.loads(Path("data/prompts/usage.json").read_text())["cleaning"]
+    knobs = Clean.model_validate(params.clean.model_dump() | carried)
+    splits = ("train", "validation", "test")
+    prompts = [row for split in splits for row in read_rows(f"data/prompts/{split}.parquet")]
+    trained = sorted(row["conversation"] for row in prompts)
+    with open(file, encoding="utf-8", newline="") as table:
+        talks = [row["dialogue"] for row in csv.DictReader(table)]
+    assert sorted(render_text(talk, knobs) for talk in talks) == trained
+    lines = "".join(json.dumps({"conversation": talk}) + "\n" for talk in talks)
+    for path, content in (("new.jsonl", lines), ("new.csv", file.read_text(encoding="utf-8"))):
+        Path(path).write_text(content, encoding="utf-8")
+        kind = path.partition(".")[2]
+        some = list(read_file_rows(Path(path), kind, knobs.columns, 7, pytest.fail))
+        assert sorted(text for rows in some for text in render(rows, knobs)[0].values()) == trained
