@@ -1,0 +1,53 @@
+"""Speakers and ids that hold a number or an address: labels that nobody can turn back.
+
+A hash would not do: who tries every phone number finds the one that was hashed, and a key in params
+is no secret. So a speaker is called by the kind of what was found, and an id by the row's place.
+"""
+
+from collections import Counter
+
+import polars as pl
+
+from stages.cleaning.redaction import redact_column
+from stages.params import Redaction
+
+HASHES = r"^[0-9a-f-]{16,}$"  # of no person: a digest or a UUID, if a letter is in it
+
+
+def redact_speakers(turns: pl.DataFrame, redaction: Redaction, counts: Counter) -> pl.DataFrame:
+    """`speaker` redacted; two of a conversation that would be called alike are numbered.
+
+    `turns` has `speaker`, and `row` where it holds more than one conversation. The numbers follow
+    the order in which the speakers come.
+    """
+    names = turns["speaker"].unique(maintain_order=True)
+    labels, found = redact_column(names, redaction)
+    if not found:
+        return turns
+    counts += found
+    changed = names.ne_missing(labels)
+    known = pl.DataFrame({"speaker": names, "label": labels}).filter(changed)
+    row = ["row"] if "row" in turns.columns else []
+    # Each redacted speaker of each conversation, in order, with its number among those called alike.
+    speakers = turns.select(*row, "speaker").unique(maintain_order=True)
+    speakers = speakers.join(known, on="speaker", how="inner", maintain_order="left")
+    alike = [*row, "label"]
+    number = pl.int_range(1, pl.len() + 1).over(alike).cast(pl.String)
+    several = pl.len().over(alike) > 1
+    speakers = speakers.with_columns(
+        label=pl.when(several).then(pl.col("label") + " " + number).otherwise("label")
+    )
+    joined = turns.join(speakers, on=[*row, "speaker"], how="left", maintain_order="left")
+    return joined.with_columns(speaker=pl.coalesce("label", "speaker")).drop("label")
+
+
+def redact_ids(
+    ids: pl.Series, labels: pl.Series, redaction: Redaction, counts: Counter
+) -> pl.Series:
+    """Ids, with the row's label (`train-12`) for each that holds something personal."""
+    redacted, found = redact_column(ids, redaction)
+    if not found:
+        return ids
+    counts += found
+    hashed = ids.str.contains(HASHES) & ids.str.contains("[a-f]")
+    return ids.zip_with((hashed | ids.eq_missing(redacted)).fill_null(True), labels)
