@@ -8,7 +8,13 @@ from stages.cleaning.identifiers import kind_of
 
 SIEVE = r"[0-9](?:[ ()./-]{0,4}[0-9]){6}"
 RUN = re.compile(r"(?:\+ ?)?\(?\d(?:[ ()./-]{0,4}\d)*", re.ASCII)
-WORD = re.compile(r"\d+(?:[-.()]\d+)*", re.ASCII)  # digits of a run up to a space or a slash
+# Digits up to a space or a slash. Nine in a row are a word of their own, but in a fraction; five and
+# five with a dot between them are two words.
+WORD = re.compile(
+    r"(?<!\d)(?<!\d\.)\d{1,3}\.\d{9,}|\d{9,}"
+    r"|\d{1,8}(?:(?:(?<!\d{5})[-.()]\d{1,8}|[-.()]\d{1,4})(?!\d))*",
+    re.ASCII,
+)
 LONGEST = 8  # words that one number may have
 DAY, MONTH = "(?:0?[1-9]|[12][0-9]|3[01])", "(?:0?[1-9]|1[0-2])"
 # A day, a month and a year in any order, with separators or without; a year of two digits with them.
@@ -22,13 +28,16 @@ SECONDS = re.compile(r"[0-5]\d\.\d+", re.ASCII)
 RANGE = re.compile(r"\d\d?[.]\d\d-\d\d?[.]\d\d", re.ASCII)  # of times or of prices
 
 
+APART = re.compile(rf"{DATE.pattern}|[/)] ?(?=\()", re.ASCII)  # a bracket opens another number
+
+
 def find_numbers(text: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:
     for run in RUN.finditer(text):
         # A date has seven characters and more, and so has any number that is looked for.
         if run.end() - run.start() < 7 or ("." in run[0] and follows_version(text, run.start())):
             continue
         start = run.start()
-        for date in DATE.finditer(text, run.start(), run.end()):
+        for date in APART.finditer(text, run.start(), run.end()):
             yield from split_run(text, start, date.start(), regions)
             start = date.end()
         yield from split_run(text, start, run.end(), regions)
@@ -41,22 +50,28 @@ def split_run(text: str, start: int, end: int, regions: tuple) -> Iterator[tuple
     i = 0
     while i < len(words):
         if is_minute(text, words[i][0]):
-            most = 0 if SECONDS.fullmatch(text, *words[i]) else 1
+            ends = () if SECONDS.fullmatch(text, *words[i]) else (i + 1,)
         else:
-            most = LONGEST
-        for j in range(min(len(words), i + most), i, -1):
+            ends = range(min(len(words), i + LONGEST), i, -1)
+            if text[slice(*words[i])].isdigit() and counts[i] >= 9:
+                ends = (i + 1, *ends)
+        for j in ends:
             if not 7 <= sum(counts[i:j]) <= 34 or (j > i + 1 and is_hour(text, *words[j - 1])):
                 continue
             a, b = opened(text, words[i][0], words[j - 1][1]), words[j - 1][1]
             if RANGE.fullmatch(text, a, b):
                 continue
             kind = kind_of(text[a:b], is_glued(text, a, b), regions)
-            if kind and not (kind == "phone" and j > i + 1 and is_handle(text, *words[i])):
+            if kind == "phone" and j > i + 1:
+                slash = text.rfind("/", a, b)
+                two = slash > 0 and kind_of(text[a:slash].rstrip(), False, regions)
+                kind = None if two or is_handle(text, *words[i]) else kind
+            if kind:
                 yield a, b, kind
+                i = j
                 break
         else:
-            j = i + 1
-        i = j
+            i += 1
 
 
 def opened(text: str, start: int, end: int) -> int:

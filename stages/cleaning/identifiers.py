@@ -43,10 +43,10 @@ def luhn(digits: str) -> bool:
 
 
 def is_phone(run: str, digits: str, groups: list[str], glued: bool, regions: tuple) -> bool:
-    if len(digits) > 15:
-        return False
-    if "+" in run and is_international(digits):
+    if "+" in run and len(digits) <= 15 and is_international(digits):
         return True
+    if len(digits) > 13:
+        return False
     lengths = [len(group) for group in groups]
     # North American numbers by their shape, for people make up ones that nobody was given.
     if lengths == [3, 3, 4] or (lengths == [1, 3, 3, 4] and digits[0] == "1"):

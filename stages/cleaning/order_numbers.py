@@ -98,7 +98,7 @@ def find_hashed(text: str) -> Iterator[tuple[int, int, str]]:
         digits = sum(map(str.isdigit, match[1]))
         spaced = re.search(r"[ ./]", match[1])
         if (
-            YEAR.fullmatch(match[1])
+            YEAR.fullmatch(match[1].strip("-"))
             or DATE.match(text, match.start(1))
             or digits < (5 if spaced else 4)
         ):
@@ -113,5 +113,7 @@ def find_parcels(text: str) -> Iterator[tuple[int, int, str]]:
         if text[end - 1].isalpha() and text[end : end + 1].islower():
             end -= 1  # the capital of the next word
         digits = sum(map(str.isdigit, text[start:end]))
+        if re.search(r"[0-9]\.\Z", text[max(0, start - 2) : start]):
+            continue  # a fraction
         if digits >= 8 and 10 <= end - start <= 34 and digits < end - start:
             yield start, end, "number"
