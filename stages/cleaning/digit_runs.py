@@ -62,16 +62,27 @@ def split_run(text: str, start: int, end: int, regions: tuple) -> Iterator[tuple
             if RANGE.fullmatch(text, a, b):
                 continue
             kind = kind_of(text[a:b], is_glued(text, a, b), regions)
-            if kind == "phone" and j > i + 1:
-                slash = text.rfind("/", a, b)
-                two = slash > 0 and kind_of(text[a:slash].rstrip(), False, regions)
-                kind = None if two or is_handle(text, *words[i]) else kind
+            if (
+                kind
+                and j > i + 1
+                and (
+                    two_numbers(text, a, b, kind, regions)
+                    or (kind == "phone" and is_handle(text, *words[i]))
+                )
+            ):
+                continue
             if kind:
                 yield a, b, kind
                 i = j
                 break
         else:
             i += 1
+
+
+def two_numbers(text: str, start: int, end: int, kind: str, regions: tuple) -> bool:
+    """Whether what stands before a slash is a number of its own."""
+    slash = text.rfind("/", start, end) if kind != "card" else -1
+    return slash > 0 and bool(kind_of(text[start:slash].rstrip(), False, regions))
 
 
 def opened(text: str, start: int, end: int) -> int:

@@ -5,13 +5,14 @@ is no secret. So a speaker is called by the kind of what was found, and an id by
 """
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 
 from stages.cleaning.redaction import redact_column
 from stages.params import Redaction
 
-HASHES = r"^[0-9a-f-]{16,}$"  # of no person: a digest or a UUID, if a letter is in it
+DIGEST = r"^[0-9a-f-]{16,}$"  # or a UUID, if a letter is in it: of no person
 
 
 def redact_speakers(turns: pl.DataFrame, redaction: Redaction, counts: Counter) -> pl.DataFrame:
@@ -42,12 +43,23 @@ def redact_speakers(turns: pl.DataFrame, redaction: Redaction, counts: Counter) 
 
 
 def redact_ids(
-    ids: pl.Series, labels: pl.Series, redaction: Redaction, counts: Counter
-) -> pl.Series:
-    """Ids, with the row's label (`train-12`) for each that holds something personal."""
-    redacted, found = redact_column(ids, redaction)
-    if not found:
-        return ids
-    counts += found
-    hashed = ids.str.contains(HASHES) & ids.str.contains("[a-f]")
-    return ids.zip_with((hashed | ids.eq_missing(redacted)).fill_null(True), labels)
+    frames: Iterable[pl.DataFrame], split: str, redaction: Redaction, counts: Counter
+) -> Iterator[pl.DataFrame]:
+    """Frames of a split, one after the other, whose `id` is redacted.
+
+    An id that holds something personal becomes the row's place, `train-12`.
+    """
+    start = 0
+    for frame in frames:
+        ids = frame["id"]
+        digest = ids.str.contains(DIGEST) & ids.str.contains("[a-f]")
+        redacted, found = redact_column(
+            pl.select(pl.when(~digest).then(ids)).to_series(), redaction
+        )
+        if found:
+            places = pl.Series([f"{split}-{start + i + 1}" for i in range(len(ids))])
+            personal = redacted.is_not_null() & ids.ne_missing(redacted)
+            frame = frame.with_columns(places.zip_with(personal, ids).alias("id"))
+            counts += found
+        yield frame
+        start += len(ids)

@@ -35,7 +35,8 @@ def redact_column(texts: pl.Series, redaction: Redaction) -> tuple[pl.Series, Co
     if not len(at):
         return texts, counts
     new = [redact(text, redaction, counts) for text in texts.gather(at)]
-    return (texts.scatter(at, new) if counts else texts), counts
+    # A clone, for scatter changes the series that it is called on.
+    return (texts.clone().scatter(at, new) if counts else texts), counts
 
 
 def sieve(texts: pl.Series, redaction: Redaction) -> pl.Series:
