@@ -36,7 +36,9 @@ def map_rows(table: pa.Table, params: Params):
                     lines.append(f"{speaker}: {text}")
         summaries = json.loads(row["original dialog info"])["summaries"]["abstractive_summaries"]
         references = [" ".join(html.unescape(" ".join(texts)).split()) for texts in summaries]
-        references = [redact(text, params.clean.redaction, Counter()) for text in dict.fromkeys(references)]
+        references = [
+            redact(text, params.clean.redaction, Counter()) for text in dict.fromkeys(references)
+        ]
         talk = "\n".join(lines)
         texts = {"conversation": talk, "prompt": head + talk + tail}
         return {"id": row["original dialog id"], **texts, "references": references}

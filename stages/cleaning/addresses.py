@@ -7,6 +7,8 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
+from stages.cleaning.ascii_view import hide
+
 # Latin letters alone, so that Chinese or Thai beside an address stays; then those of any script.
 LATIN = r"A-Za-z0-9_\u00c0-\u024f\u1e00-\u1eff"
 EMAILS = (
@@ -39,18 +41,18 @@ VERSION = re.compile(
 def find_emails(text: str) -> Iterator[tuple[int, int, str]]:
     for pattern in EMAILS if "@" in text or "%40" in text else ():
         spans = [match.span() for match in pattern.finditer(text)]
-        for start, end in spans:
-            yield start, end, "email"
-            text = text[:start] + " " * (end - start) + text[end:]
+        yield from ((start, end, "email") for start, end in spans)
+        text = hide(text, spans)
 
 
 def find_ips(text: str) -> Iterator[tuple[int, int, str]]:
+    spans = []
     for match in V6.finditer(text) if "::" in text or text.count(":") > 6 else ():
         if is_v6(match):
             zone = ZONE.match(text, match.end())
-            start, end = match.start(), zone.end() if zone else match.end()
-            yield start, end, "ip"
-            text = text[:start] + "x" * (end - start) + text[end:]
+            spans.append((match.start(), zone.end() if zone else match.end()))
+    yield from ((start, end, "ip") for start, end in spans)
+    text = hide(text, spans)
     for match in V4.finditer(text):
         start, parts = match.start(), match[0].split(".")
         longer = re.search(r"[0-9]\.?\Z", text[max(0, start - 2) : start])

@@ -15,6 +15,7 @@ CHANGED = (
     r"\x{2022}\x{2027}\x{2219}\x{30FB}\x{2024}\x{2044}\x{2215}\x{66B}\x{FF01}-\x{FF5E}]&&[^\x00-\x7F]]"
 )
 ODD = re.compile(r"&(?:amp;)*(#?\w{1,10};)|[^\x00-\x7f]", re.ASCII)
+FOUND = "\ue000"  # stands for what was found: no letter, no digit and no sign
 SIGNS = {
     "\u2212": "-", "\u00b7": "/", "\u2022": "/", "\u2027": "/", "\u2219": "/", "\u30fb": "/",
     "\u2024": ".", "\u066b": ".", "\u2044": "/", "\u2215": "/", "\u20e3": "", "\u034f": "",
@@ -40,6 +41,15 @@ def ascii_view(text: str) -> tuple[str, list[int] | None]:
     out.append(text[at:])
     starts += range(at, len(text) + 1)
     return "".join(out), starts
+
+
+def hide(view: str, spans: list[tuple[int, int]]) -> str:
+    """The view with spans, in order, of what was found made unreadable to other rules."""
+    out, at = [], 0
+    for start, end in spans:
+        out += [view[at:start], FOUND * (end - start)]
+        at = end
+    return "".join([*out, view[at:]])
 
 
 @lru_cache(maxsize=10_000)

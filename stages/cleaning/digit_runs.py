@@ -81,8 +81,12 @@ def split_run(text: str, start: int, end: int, regions: tuple) -> Iterator[tuple
 
 def two_numbers(text: str, start: int, end: int, kind: str, regions: tuple) -> bool:
     """Whether what stands before a slash is a number of its own."""
-    slash = text.rfind("/", start, end) if kind != "card" else -1
-    return slash > 0 and bool(kind_of(text[start:slash].rstrip(), False, regions))
+    slash = text.rfind("/", start, end)
+    before = text[start : max(start, slash)].rstrip()
+    if sum(map(str.isdigit, before)) < 9:
+        return False
+    found = kind_of(before, False, regions)
+    return found == "card" or (found is not None and kind != "card")
 
 
 def opened(text: str, start: int, end: int) -> int:

@@ -6,7 +6,7 @@ The check of cards is that of ISO/IEC 7812 (Luhn); `phones` has the numbering pl
 import re
 from functools import lru_cache
 
-from stages.cleaning.phones import is_international, is_national, is_valid_international
+from stages.cleaning.phones import is_international, is_national, is_short, is_valid_international
 
 CARD = re.compile(
     r"(?=[3-6]|2[2-7])(?:\d{13,19}|\d{4}(?: \d{4}){2,3}(?: \d{1,4})?|\d{4} \d{6} \d{4,5})"
@@ -55,7 +55,8 @@ def is_phone(run: str, digits: str, groups: list[str], glued: bool, regions: tup
         return not glued and not are_round(groups)
     few = len(digits) < (9 if glued or len(groups) > 2 else 10)
     if few and (glued or digits[0] != "0"):
-        return False  # so few are as often a price, a count or an item
+        # So few are as often a price, a count or an item, but where numbers are no longer.
+        return not glued and "." not in run and is_short(digits, regions)
     if max(lengths) < 3 and (len(groups) < 4 or len(set(re.findall(r"(?<=\d)\D+", run))) > 1):
         return False  # dates and times
     many = len(groups) > 4 or (len(groups) > 1 and are_round(groups))

@@ -26,6 +26,18 @@ def is_national(digits: str, regions: tuple[str, ...]) -> bool:
     )
 
 
+def is_short(digits: str, regions: tuple[str, ...]) -> bool:
+    """Whether these eight digits are a number of one of the regions that have no longer ones."""
+    eight = tuple(region for region, _ in plans(regions) if has_eight(region))
+    return len(digits) == 8 and bool(eight) and is_national(digits, eight)
+
+
+@lru_cache
+def has_eight(region: str) -> bool:
+    plan = PhoneMetadata.metadata_for_region(region)
+    return bool(not plan.national_prefix and plan.mobile and 8 in plan.mobile.possible_length)
+
+
 @lru_cache
 def plans(regions: tuple[str, ...]) -> list[tuple[str, re.Pattern]]:
     """Regions, each with a cheap pattern that no valid number of it fails."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import polars as pl
 
 from stages.cleaning.redaction import redact_column
-from stages.params import Redaction
+from stages.params import Clean, Redaction
 
 DIGEST = r"^[0-9a-f-]{16,}$"  # or a UUID, if a letter is in it: of no person
 
@@ -43,7 +43,7 @@ def redact_speakers(turns: pl.DataFrame, redaction: Redaction, counts: Counter) 
 
 
 def redact_ids(
-    frames: Iterable[pl.DataFrame], split: str, redaction: Redaction, counts: Counter
+    frames: Iterable[pl.DataFrame], split: str, params: Clean, counts: Counter
 ) -> Iterator[pl.DataFrame]:
     """Frames of a split, one after the other, whose `id` is redacted.
 
@@ -53,13 +53,11 @@ def redact_ids(
     for frame in frames:
         ids = frame["id"]
         digest = ids.str.contains(DIGEST) & ids.str.contains("[a-f]")
-        redacted, found = redact_column(
-            pl.select(pl.when(~digest).then(ids)).to_series(), redaction
-        )
+        texts = pl.select(pl.when(~digest).then(ids)).to_series()
+        redacted, found = redact_column(texts, params.redaction) if params.redact else (texts, None)
         if found:
             places = pl.Series([f"{split}-{start + i + 1}" for i in range(len(ids))])
-            personal = redacted.is_not_null() & ids.ne_missing(redacted)
-            frame = frame.with_columns(places.zip_with(personal, ids).alias("id"))
+            frame = frame.with_columns(places.zip_with(texts.ne_missing(redacted), ids).alias("id"))
             counts += found
         yield frame
         start += len(ids)

@@ -12,11 +12,12 @@ from functools import lru_cache, partial
 import polars as pl
 
 from stages.cleaning import addresses, digit_runs, ibans, order_numbers
-from stages.cleaning.ascii_view import CHANGED, ascii_view, shown
+from stages.cleaning.ascii_view import CHANGED, ascii_view, hide, shown
 from stages.params import Redaction
 
 Finder = Callable[[str], Iterator[tuple[int, int, str]]]  # start, end and kind of what it finds
-FOUND = "\ue000"  # stands in the view for what was found: no letter, no digit and no sign
+# For what is shown to people: whatever any country would call a number.
+ANYWHERE = Redaction(regions=["all"], patterns={})
 ANY = r"\d|[@＠]|%40|&(?:amp;)*#"  # of these, each number and address has at least one
 SIEVES = (
     addresses.EMAIL_SIEVE,
@@ -45,7 +46,7 @@ def sieve(texts: pl.Series, redaction: Redaction) -> pl.Series:
     for pattern in redaction.patterns.values():
         # Null where it is of a kind that polars lacks, with look-around: then any text may match.
         some |= texts.str.contains(pattern, strict=False).fill_null(True)
-    at = some.fill_null(False).arg_true()
+    at = (some.fill_null(False) & texts.is_not_null()).arg_true()
     views = texts.gather(at)
     changed = views.str.contains(CHANGED).arg_true()
     if len(changed):
@@ -63,9 +64,9 @@ def redact(text: str, redaction: Redaction, counts: Counter) -> str:
     view, starts = ascii_view(text)
     spans = []
     for find in finders(redaction):
-        for start, end, kind in list(find(view)):
-            spans.append((start, end, kind))
-            view = view[:start] + FOUND * (end - start) + view[end:]
+        found = sorted(find(view))
+        spans += found
+        view = hide(view, [(start, end) for start, end, _ in found])
     if not spans:
         return text
     out, at = [], 0

@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from stages.cleaning.pseudonyms import redact_ids, redact_speakers
-from tests.helpers.data import NO_COLUMNS, read_rows, run_clean
+from stages.params import load
+from tests.helpers.data import NO_COLUMNS, ROOT, read_rows, run_clean
 from tests.helpers.redaction import REDACTION
 from tests.helpers.shared import shared
 
@@ -45,17 +46,13 @@ def test_numbers_start_anew_in_each_conversation():
     ]  # fmt: skip
 
 
-def test_speakers_who_are_called_as_others_are_numbered():
-    assert speakers(["(phone)", "07700900123"]) == ["(phone) 1", "(phone) 2"]
-
-
 def test_ids_become_the_place_of_their_row():
     frames = [
         pl.DataFrame({"id": ["a-1", "+44 7700 900100", "jo@example.org"]}),
         pl.DataFrame({"id": ["b065262210783596c1fe79466b8f8985", "123456789012", "c 07700900123"]}),
     ]
-    counts: Counter = Counter()
-    ids = [frame["id"].to_list() for frame in redact_ids(frames, "test", REDACTION, counts)]
+    params, counts = load(ROOT / "params.yaml").clean, Counter()
+    ids = [frame["id"].to_list() for frame in redact_ids(frames, "test", params, counts)]
     assert ids == [
         ["a-1", "test-2", "test-3"],
         ["b065262210783596c1fe79466b8f8985", "test-5", "test-6"],
