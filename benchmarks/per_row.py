@@ -8,7 +8,7 @@ from collections import Counter
 import pyarrow as pa
 
 from stages.cleaning.redaction import redact
-from stages.params import Params
+from stages.params import Params, Redaction
 
 # The rules of `stages.cleaning.rules` as English needs them, in what Python's `re` understands.
 ENTITY = r"&#?\w+;"
@@ -32,11 +32,13 @@ def map_rows(table: pa.Table, params: Params):
         lines = []
         for pair in row["log"]:
             for speaker, key in (("customer", "user utterance"), ("agent", "system response")):
-                if text := clean(pair[key] or "", speaker):
+                if text := clean(pair[key] or "", speaker, params.clean.redaction):
                     lines.append(f"{speaker}: {text}")
         summaries = json.loads(row["original dialog info"])["summaries"]["abstractive_summaries"]
         references = [" ".join(html.unescape(" ".join(texts)).split()) for texts in summaries]
-        references = [redact(text, Counter()) for text in dict.fromkeys(references)]
+        references = [
+            redact(text, params.clean.redaction, Counter()) for text in dict.fromkeys(references)
+        ]
         talk = "\n".join(lines)
         texts = {"conversation": talk, "prompt": head + talk + tail}
         return {"id": row["original dialog id"], **texts, "references": references}
@@ -44,11 +46,11 @@ def map_rows(table: pa.Table, params: Params):
     return rows.map(to_prompt, remove_columns=rows.column_names, keep_in_memory=True)
 
 
-def clean(text: str, speaker: str) -> str:
+def clean(text: str, speaker: str, redaction: Redaction) -> str:
     """One turn under the default switches of `params.yaml`."""
     if re.search(ENTITY, text):
         text = html.unescape(text)
-    text = redact(re.sub(URL, " ", text), Counter())
+    text = redact(re.sub(URL, " ", text), redaction, Counter())
     if speaker == "agent":
         text = re.sub(SIGNATURE, " ", text)
     text = re.sub(HANDLE, r"\1 ", text)

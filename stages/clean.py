@@ -18,6 +18,7 @@ from stages.cleaning.columns import settle_columns
 from stages.cleaning.layouts import split_turns
 from stages.cleaning.near_duplicates import Index
 from stages.cleaning.output import Output
+from stages.cleaning.pseudonyms import redact_ids
 from stages.cleaning.raw import read_batches
 from stages.cleaning.references import unread_reference
 from stages.cleaning.repeats import Ids, Repeats
@@ -43,13 +44,14 @@ def main() -> None:
     params = params.model_copy(update={"columns": settle_columns(params.columns, files["train"])})
     lacking = [split for split in ("validation", "test") if not files[split].metadata.num_rows]
     index = Index(params.near_duplicates) if params.near_duplicates else None
-    redacted, renamed, repeats = Counter(), 0, Repeats()
+    redacted, redacted_ids, renamed, repeats = Counter(), Counter(), 0, Repeats()
     with atomic_write(CLEAN) as aside:
         out = Output(aside)
         for split in ("test", "validation", "train"):
             repeats.start()
             ids = Ids()
             batches = read_batches(files[split], params.columns, RAW / f"{split}.parquet", split)
+            batches = redact_ids(batches, split, params, redacted_ids)
             for rows, malformed, found in prefetch(partial(clean_batch, params=params), batches):
                 redacted += found
                 out.drop(split, malformed["id"], malformed["reason"])
@@ -71,7 +73,7 @@ def main() -> None:
         out.close()
         check(out, files, params)
         write_json(aside / "cleaning.json", params.model_dump(exclude=TRAINING_ONLY))
-    report(out, repeats.joined, renamed, redacted if params.redact else None)
+    report(out, repeats.joined, renamed, redacted + redacted_ids if params.redact else None)
 
 
 def drop_similar(
@@ -161,7 +163,7 @@ def clean_batch(frame: pl.DataFrame, params: Clean) -> tuple[pl.DataFrame, pl.Da
     kept = joined.filter(pl.col("reason").is_null())
     if params.redact:
         kept = kept.with_columns(
-            redact_references(kept["references"], redacted).alias("references")
+            redact_references(kept["references"], params.redaction, redacted).alias("references")
         )
     kept = kept.select("id", "turns", "references", fingerprints(kept["turns"]).alias("key"))
     return kept, malformed, redacted

@@ -35,6 +35,28 @@ def number(value: object) -> object:
     return int(value) if re.fullmatch(r"[-+]?\d+", value) else float(value)
 
 
+def region(value: object) -> object:
+    """A country code that `phonenumbers` knows, or `all`."""
+    from phonenumbers import SUPPORTED_REGIONS
+
+    if value is False:
+        raise ValueError('YAML reads NO as false: write "NO", in quotes')
+    if not isinstance(value, str) or value not in {"all", *SUPPORTED_REGIONS}:
+        raise ValueError("not a country code of two capital letters, such as GB, nor all")
+    return value
+
+
+def expression(value: str) -> str:
+    """A regular expression that finds something."""
+    try:
+        found = re.compile(value).search("")
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    if found:
+        raise ValueError("this regular expression also matches the empty text")
+    return value
+
+
 Int = Annotated[int, BeforeValidator(number)]
 Float = Annotated[float, BeforeValidator(number)]
 Share = Annotated[Float, Field(ge=0, le=1)]
@@ -175,12 +197,23 @@ AutoColumns = Annotated[
 Roles = dict[Text | bool | int, Literal["customer", "agent"]]
 
 
+class Redaction(Section):
+    """What is looked for beside the kinds that every language has; see `params.yaml`."""
+
+    regions: Annotated[list[Annotated[str, BeforeValidator(region)]], Field(min_length=1)]
+    patterns: dict[
+        Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")],
+        Annotated[str, AfterValidator(expression)],
+    ]
+
+
 class Clean(Section):
     columns: AutoColumns
     roles: Roles | None
     html: bool
     urls: bool
     redact: bool
+    redaction: Redaction
     handles: bool
     signatures: bool
     special_characters: bool

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from stages.cleaning.redaction import redact
+from stages.cleaning.redaction import ANYWHERE, redact
 
 STEP = re.compile(r"\[(-?\d+)\]|([^.\[\]]+)")
 # What Python, numpy and pandas print and a literal is not: items without a comma, arrays, nan.
@@ -108,7 +108,7 @@ def outline(value: object) -> str:
         if isinstance(value, list | tuple):
             return [short(item) for item in value[:1]] + ["…"] * (len(value) > 1)
         if isinstance(value, str):
-            text = " ".join(redact(value, Counter()).split())
+            text = " ".join(redact(value, ANYWHERE, Counter()).split())
             return text if len(text) <= 16 else text[:15] + "…"
         return value
 

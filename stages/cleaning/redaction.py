@@ -1,175 +1,116 @@
 """Personal numbers and addresses out of text: each becomes a placeholder that says its kind.
 
-A placeholder is a word in round brackets, which the cleaning rules leave as it is.
+A placeholder is a word in round brackets, which the cleaning rules leave as it is. Names, postal
+addresses and dates of birth are not looked for.
 """
 
-import ipaddress
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 
 import polars as pl
 
-from stages.cleaning.identifiers import is_iban, kind_of
+from stages.cleaning import addresses, digit_runs, ibans, order_numbers
+from stages.cleaning.ascii_view import CHANGED, ascii_view, hide, shown
+from stages.params import Redaction
 
-NAMED = (
-    r"order|account|acct|a/c|booking|reservation|confirmation|reference|ref|case|ticket|tracking"
-    r"|invoice|customer|member|membership|policy|claim|parcel|shipment|consignment|request"
-    r"|complaint|incident|imei|serial|pnr|sr|awb|loyalty|transaction|card"
-)
-# Every pattern is bounded or starts where a word does, so that a text of any length takes linear time.
-EMAIL = re.compile(r"(?<![\w.%+'-])[\w.%+'-]{0,63}\w@\w[\w-]*(?:\.\w[\w-]*)+")
-IBAN = re.compile(r"\b[A-Z]{2}\d\d(?:[ -]?[A-Z0-9]){11,30}(?![A-Z0-9])", re.IGNORECASE | re.ASCII)
-IP = re.compile(
-    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\d)"
-    r"|(?=[0-9A-F:.]{0,44}\d)[0-9A-F]{0,4}:[0-9A-F:]{0,30}:[0-9A-F:.]{0,39}[0-9A-F](?:%\w+)?(?![\w:])"
-    r"|(?=[A-F:]{0,9}\d)[0-9A-F]{1,4}:(?:[0-9A-F]{1,4}:){0,6}:(?![\w:]))",
-    re.IGNORECASE,
-)
-# Four parts are also what versions have.
-VERSION = re.compile(
-    r"\b(?:v|ver|version|versions|build|firmware|release|update|ios|android)\W{0,3}\Z",
-    re.IGNORECASE,
-)
-DIGITS = re.compile(r"(?<![\w.,:$£€@])(?:\+ ?)?\(?\d[\d ()./\u2010-\u2013-]{5,}\d(?![\w%]|[.,:]\d)")
-GLUED = re.compile(r"(?<![\w.,:$£€/])\+?\d{9,}(?=[A-Z]?[a-z])")  # a number run into a word
-LONGEST = 15  # the groups of digits and the spaces between them that one number may have
-# A day, a month and a year in any order, with separators or without.
-DATE = re.compile(
-    r"(?<!\d)((?:19|20)\d\d(?:[./-](?:0?[1-9]|1[0-2])[./-]|(?:0[1-9]|1[0-2]))(?:0?[1-9]|[12]\d|3[01])"
-    r"|(?:0?[1-9]|[12]\d|3[01])[./-]?(?:0?[1-9]|[12]\d|3[01])[./-]?(?:19|20)\d\d)(?!\d)"
-)
-ORDER = re.compile(
-    rf"\b(?P<name>{NAMED})s?(?P<marked>(?:[\s.:#-]{{0,3}}\b(?:number|numbers|no|nos|num|nr|id|code"
-    r"|ref|reference|confirmation)\b)*)"
-    r"(?P<sign>[\s.:#=-]{0,4}(?:\b(?:is|was|are|of|called|by)\b[\s:#]{0,3})?)"
-    r"(?P<value>(?=[A-Z-]{0,10}\d)[A-Z0-9](?:[A-Z0-9]|[-/](?=[A-Z0-9])){2,40})(?![\w%]|[.,:]\d)",
-    re.IGNORECASE,
-)
-HASHED = re.compile(r"(?<![\w&#])#(?=[A-Z-]{0,5}\d{4})[A-Z0-9-]*\d{2}(?!\w)", re.IGNORECASE)
-PARCEL = re.compile(r"\b(?=(?:[A-Z]*\d){8})(?=\d*[A-Z])[A-Z0-9]{10,34}\b")
-UNIT = re.compile(
-    r"\s*(?:am|pm|hours?|hrs?|min\w*|days?|weeks?|months?|years?|times|people|points|miles|kg|gb|mb"
-    r"|usd|gbp|eur|rs|dollars?|pounds?|euros?|quid|x)\b",
-    re.IGNORECASE,
+Finder = Callable[[str], Iterator[tuple[int, int, str]]]  # start, end and kind of what it finds
+# For what is shown to people: whatever any country would call a number.
+ANYWHERE = Redaction(regions=["all"], patterns={})
+ANY = r"\d|[@＠]|%40|&(?:amp;)*#"  # of these, each number and address has at least one
+SIEVES = (
+    addresses.EMAIL_SIEVE,
+    addresses.IP_SIEVE,
+    ibans.SIEVE,
+    digit_runs.SIEVE,
+    order_numbers.HASHED_SIEVE,
+    order_numbers.PARCEL_SIEVE,
 )
 
 
-def redact_column(texts: pl.Series) -> tuple[pl.Series, Counter]:
+def redact_column(texts: pl.Series, redaction: Redaction) -> tuple[pl.Series, Counter]:
     """The column without what identifies a person, and how much of each kind was taken out."""
     counts: Counter = Counter()
-    # Few texts hold a digit or what may be an address; no rule applies to another.
-    at = texts.str.contains(r"\d|@\S+\.").fill_null(False).arg_true()
-    some = texts.gather(at)
-    for sieve, rule in RULES:
-        hits = some.str.contains(sieve).arg_true()
-        if len(hits):
-            some = some.scatter(hits, [rule(text, counts) for text in some.gather(hits).to_list()])
-    return (texts.scatter(at, some) if counts else texts), counts
+    at = sieve(texts, redaction)
+    if not len(at):
+        return texts, counts
+    new = [redact(text, redaction, counts) for text in texts.gather(at)]
+    # A clone, for scatter changes the series that it is called on.
+    return (texts.clone().scatter(at, new) if counts else texts), counts
 
 
-def redact(text: str, counts: Counter) -> str:
+def sieve(texts: pl.Series, redaction: Redaction) -> pl.Series:
+    """Indices of the texts that a rule may apply to: few, for which Python is fast enough."""
+    some = texts.str.contains(ANY)
+    for pattern in redaction.patterns.values():
+        # Null where it is of a kind that polars lacks, with look-around: then any text may match.
+        some |= texts.str.contains(pattern, strict=False).fill_null(True)
+    at = (some.fill_null(False) & texts.is_not_null()).arg_true()
+    views = texts.gather(at)
+    changed = views.str.contains(CHANGED).arg_true()
+    if len(changed):
+        seen = [ascii_view(text)[0] for text in views.gather(changed)]
+        views = views.scatter(changed, seen)
+    hits = views.str.contains("|".join(f"(?:{sieve})" for sieve in SIEVES))
+    hits = hits.scatter(order_numbers.sieve_named(views), True)
+    for pattern in redaction.patterns.values():
+        hits |= views.str.contains(in_view(pattern), strict=False).fill_null(True)
+    return at.filter(hits)
+
+
+def redact(text: str, redaction: Redaction, counts: Counter) -> str:
     """One text with placeholders in it; `counts` gains what was replaced, by kind."""
-    for _, rule in RULES:
-        text = rule(text, counts)
-    return text
-
-
-def _all(pattern: re.Pattern, kind: str):
-    def rule(text: str, counts: Counter) -> str:
-        text, found = pattern.subn(f"({kind})", text)
-        if found:
-            counts[kind] += found
+    view, starts = ascii_view(text)
+    spans = []
+    for find in finders(redaction):
+        found = sorted(find(view))
+        spans += found
+        view = hide(view, [(start, end) for start, end, _ in found])
+    if not spans:
         return text
-
-    return rule
-
-
-def _ibans(text: str, counts: Counter) -> str:
-    def replace(match: re.Match) -> str:
-        # What follows an IBAN may look like more of it: the longest that adds up is it.
-        found = match[0]
-        for end in range(len(found), 14, -1):
-            rest = found[end : end + 1]
-            if (not rest or rest in " -" or not found[end - 1].isalnum()) and is_iban(found[:end]):
-                counts["iban"] += 1
-                return "(iban)" + found[end:]
-        return found
-
-    return IBAN.sub(replace, text)
+    out, at = [], 0
+    for start, end, kind in sorted(spans):
+        counts[kind] += 1
+        if starts:
+            start, end = starts[start], starts[end]
+        # Between the placeholder and a Latin letter goes a space, and one word stays one word.
+        before, after = text[max(at, start - 1) : start], text[end : end + 1]
+        out += [text[at:start], " " * is_latin(before), f"({kind})", " " * is_latin(after)]
+        at = end
+    return "".join([*out, text[at:]])
 
 
-def _ips(text: str, counts: Counter) -> str:
-    def replace(match: re.Match) -> str:
-        try:
-            ipaddress.ip_address(match[0])
-        except ValueError:
-            return match[0]
-        if VERSION.search(text, 0, match.start()):
-            return match[0]
-        counts["ip"] += 1
-        return "(ip)"
-
-    return IP.sub(replace, text)
+def is_latin(char: str) -> bool:
+    return char.isascii() and char.isalnum()
 
 
-def _numbers(text: str, counts: Counter) -> str:
-    """Cards, phones and long bare numbers: what a run of digits is shows in its digits alone."""
-
-    def replace(match: re.Match) -> str:
-        if "." in match[0] and VERSION.search(text, 0, match.start()):
-            return match[0]
-        # Dates stand at odd places and stay.
-        parts = DATE.split(match[0])
-        parts[::2] = (redact_run(part, counts) for part in parts[::2])
-        return "".join(parts)
-
-    return DIGITS.sub(replace, text)
+def finders(redaction: Redaction) -> list[Finder]:
+    """In order: what one finds is hidden from the next."""
+    return _finders(tuple(redaction.regions), tuple(redaction.patterns.items()))
 
 
-def redact_run(run: str, counts: Counter) -> str:
-    """Digits and separators, in which any stretch between spaces may be a number of its own."""
-    words = re.split(r"( +)", run)  # spaces at odd places
-    out, i = [], 0
-    while i < len(words):
-        for j in range(min(len(words), i + LONGEST), i, -2):
-            bare = "".join(words[i:j]).strip("./-")
-            if kind := kind_of(bare):
-                counts[kind] += 1
-                out.append(f"({kind})")
-                break
-        else:
-            j = i + 1
-            out.append(words[i])
-        out += words[j : j + 1]
-        i = j + 1
-    return "".join(out)
+@lru_cache
+def _finders(regions: tuple[str, ...], patterns: tuple[tuple[str, str], ...]) -> list[Finder]:
+    own = [partial(find_own, re.compile(in_view(pattern)), name) for name, pattern in patterns]
+    return [
+        *own,
+        addresses.find_emails,
+        ibans.find_ibans,
+        addresses.find_ips,
+        order_numbers.find_named,
+        order_numbers.find_parcels,
+        partial(digit_runs.find_numbers, regions=regions),
+        order_numbers.find_hashed,
+    ]
 
 
-def _orders(text: str, counts: Counter) -> str:
-    def replace(match: re.Match) -> str:
-        value, digits = match["value"], len(re.sub(r"\D", "", match["value"]))
-        marked = match["marked"] or "#" in match["sign"]
-        if DATE.fullmatch(value) or UNIT.match(text, match.end()):
-            return match[0]
-        letters = len(value) - digits
-        coded = digits >= 3 or (letters and len(value) >= (5 if value.isupper() else 7))
-        if not (coded if marked else digits >= 5):
-            return match[0]
-        counts["number"] += 1
-        return match[0][: match.start("value") - match.start()].rstrip("# ") + " (number)"
-
-    return ORDER.sub(replace, text)
+def in_view(pattern: str) -> str:
+    """A regular expression for the view, in which full-width signs are ASCII."""
+    return re.sub(r"[^\x00-\x7f]", lambda char: re.escape(shown(char[0])) or char[0], pattern)
 
 
-# In order. An expression, cheap where Python is not, picks the texts that a rule may apply to. It
-# has no Unicode word boundary, which is slow in a text with an emoji.
-RULES = (
-    (r"@\S+\.", _all(EMAIL, "email")),
-    (r"(?i-u)\b[A-Z]{2}\d\d(?:[ -]?[A-Z0-9]){11}", _ibans),
-    (r"(?:\d{1,3}\.){3}\d|:[0-9A-Fa-f]{0,4}:", _ips),
-    (rf"(?is)(?:^|[^a-z0-9])(?:{NAMED})s?(?:[^a-z0-9].*|[a-z-]{{0,10}})\d", _orders),
-    (r"\d[\d ()./\x{2010}-\x{2013}-]{5,}\d", _numbers),
-    (r"\d{9}", _all(GLUED, "number")),
-    (r"(?i)#[A-Z-]{0,5}\d{4}", _all(HASHED, "number")),
-    (r"(?:[A-Z]*\d){8}", _all(PARCEL, "number")),
-)
+def find_own(pattern: re.Pattern, name: str, text: str) -> Iterator[tuple[int, int, str]]:
+    for match in pattern.finditer(text):
+        if match[0]:
+            yield *match.span(), name

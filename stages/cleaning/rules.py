@@ -9,9 +9,10 @@ from collections import Counter
 import polars as pl
 
 from stages.cleaning.markup import CODED, plain_text
+from stages.cleaning.pseudonyms import redact_speakers
 from stages.cleaning.redaction import redact_column
 from stages.common.languages import UNSPACED
-from stages.params import Clean
+from stages.params import Clean, Redaction
 
 # Where words have no spaces between them, the next one may follow a link or a name at once.
 URL = rf"(?i)(?:https?://|www\.)[^\s{UNSPACED}\x{{3000}}-\x{{303F}}\x{{FF00}}-\x{{FFEF}}]+|<(?:link|url)>"
@@ -54,8 +55,9 @@ def clean_turns(
         text = text.str.replace_all(URL, " ")
     if switches.redact:
         # After links, whose digits are nobody's, and before the rules that take apart an address.
-        column, counts = redact_column(turns.select(text=text)["text"])
+        column, counts = redact_column(turns.select(text=text)["text"], switches.redaction)
         turns, text = turns.with_columns(text=column), pl.col("text")
+        turns = redact_speakers(turns, switches.redaction, counts)
         if redacted is not None:
             redacted += counts
     if switches.signatures:
@@ -118,9 +120,9 @@ def clean_reference(text: str) -> str:
     return "\n".join(" ".join(line.split()) for line in lines if line.strip())
 
 
-def redact_references(references: pl.Series, redacted: Counter) -> pl.Series:
+def redact_references(references: pl.Series, redaction: Redaction, redacted: Counter) -> pl.Series:
     """References (lists of texts) redacted as turns are: what training teaches is not to leak."""
     lists = references.to_arrow()
-    texts, counts = redact_column(pl.Series(lists.values, dtype=pl.String))
+    texts, counts = redact_column(pl.Series(lists.values, dtype=pl.String), redaction)
     redacted += counts
     return pl.Series(type(lists).from_arrays(lists.offsets, texts.to_arrow()))

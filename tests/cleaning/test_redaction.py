@@ -11,9 +11,10 @@ import phonenumbers
 import polars as pl
 import pytest
 
-from stages.cleaning.identifiers import REGIONS, luhn
+from stages.cleaning.identifiers import luhn
 from stages.cleaning.redaction import redact, redact_column
 from tests.helpers.data import ROOT
+from tests.helpers.redaction import REDACTION, REGIONS
 
 AROUND = [
     "{}",
@@ -131,7 +132,7 @@ def test_recall_on_planted_cases(kind):
         for i, case in enumerate(PLANTED[kind](random.Random(kind)))
         for around in AROUND[i % 2 :: 2]
     ]
-    redacted, _ = redact_column(pl.Series([text for _, text, _ in cases]))
+    redacted, _ = redact_column(pl.Series([text for _, text, _ in cases]), REDACTION)
     missed = []
     for (case, text, around), got in zip(cases, redacted, strict=True):
         secret = case.split()[-1] if kind == "number" else case
@@ -172,25 +173,25 @@ def test_recall_on_planted_cases(kind):
 )
 def test_what_must_stay(text):
     counts = Counter()
-    assert redact(text, counts) == text
+    assert redact(text, REDACTION, counts) == text
     assert not counts
 
 
 def test_column_counts_by_kind_and_keeps_nulls():
     texts = pl.Series(["a@b.co or c@d.co", None, "hi", "call +44 20 7946 0958"])
-    redacted, counts = redact_column(texts)
+    redacted, counts = redact_column(texts, REDACTION)
     assert redacted.to_list() == ["(email) or (email)", None, "hi", "call (phone)"]
     assert counts == {"email": 2, "phone": 1}
-    assert redact_column(redacted)[0].to_list() == redacted.to_list()
+    assert redact_column(redacted, REDACTION)[0].to_list() == redacted.to_list()
 
 
 @pytest.mark.parametrize(
     "text", ["order12345", "my refs12345", "caseAB12345", "éGB29NWBK60161331926819"]
 )
 def test_no_sieve_keeps_a_rule_from_a_text(text):
-    redacted = redact(text, Counter())
+    redacted = redact(text, REDACTION, Counter())
     assert redacted != text
-    assert redact_column(pl.Series([text]))[0].to_list() == [redacted]
+    assert redact_column(pl.Series([text]), REDACTION)[0].to_list() == [redacted]
 
 
 def test_real_conversations_have_few_false_positives():
@@ -212,7 +213,7 @@ def test_real_conversations_have_few_false_positives():
         ]
         hits = [
             old
-            for old, new in zip(said, redact_column(pl.Series(said))[0], strict=True)
+            for old, new in zip(said, redact_column(pl.Series(said), REDACTION)[0], strict=True)
             if old != new
         ]
         flagged += bool(hits)

@@ -18,6 +18,7 @@ from tests.helpers.data import ROOT
 SWITCHES = ["html", "urls", "handles", "signatures", "special_characters", "lowercase"]
 SWITCHES.append("redact")
 DEFAULT = load(ROOT / "params.yaml").clean
+REDACTION = DEFAULT.redaction
 EVERY_SETTING = [dict(zip(SWITCHES, on, strict=True)) for on in product((False, True), repeat=7)]
 
 
@@ -166,8 +167,8 @@ def test_placeholders_survive_every_rule(switch):
 @settings(max_examples=60, deadline=None)
 @given(st.lists(TEXTS | st.text(max_size=30) | NUMBERS, max_size=6))
 def test_redacted_column_agrees_with_plain_python(texts):
-    expected = [redact(text, Counter()) for text in texts]
-    assert redact_column(pl.Series(texts, dtype=pl.String))[0].to_list() == expected
+    expected = [redact(text, REDACTION, Counter()) for text in texts]
+    assert redact_column(pl.Series(texts, dtype=pl.String), REDACTION)[0].to_list() == expected
 
 
 def test_customers_carets_stay():
@@ -205,7 +206,7 @@ def plain(speaker: str | None, text: str | None, on: Clean) -> str:
     if on.urls:
         text = re.sub(r"(https?://|www\.)\S+|<link>|<url>", " ", text, flags=re.IGNORECASE)
     if on.redact:
-        text = redact(text, Counter())
+        text = redact(text, REDACTION, Counter())
     if on.signatures and speaker == "agent":
         ending = r"\s[-–—~*/]\s?([A-Z]{1,3}|[A-Z][a-z]{1,11})\s*\Z"
         text = re.sub(rf"\^\s?\w{{1,12}}|{ending}", " ", text)

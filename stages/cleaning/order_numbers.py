@@ -1,0 +1,119 @@
+"""Numbers that a word or a sign announces as somebody's: of an order, an account, a parcel."""
+
+import re
+from collections.abc import Iterator
+
+import polars as pl
+
+from stages.cleaning.digit_runs import DATE
+from stages.cleaning.order_words import JOINS, LATIN, MARKS, OTHER
+from stages.cleaning.word_list import any_of
+
+
+def words(languages: dict[str, str]) -> list[str]:
+    return [word for listed in languages.values() for word in listed.split("|")]
+
+
+LATIN_NAMES, OTHER_NAMES = any_of(words(LATIN)), any_of(words(OTHER))
+# Long enough to be one with other letters before it: `myorder`, `Theaccount`.
+LONG_NAMES = any_of(word for word in words(LATIN) if len(word) >= 5)
+FIRST = "".join(sorted({word[0] for word in words(LATIN) + words(OTHER)}))
+# In a text of small letters. Languages without capitals have endings of a few letters.
+NAME = re.compile(
+    rf"(?=[{FIRST}])(?:(?<![a-z0-9]){LATIN_NAMES}(?:'s|s|en|er)?"
+    rf"|(?P<inner>{LONG_NAMES})(?:'s|s|en|er)?|{OTHER_NAMES}[^\W\d_a-z]{{0,4}})"
+)
+# Every pattern is bounded or starts where a word does, so that a text of any length takes linear time.
+VALUE = re.compile(
+    rf"(?P<marked>(?:[\s.:#-]{{0,3}}(?:{MARKS})\.?){{0,3}})"
+    rf"(?P<sign>[\s.:#=-]{{0,4}}(?:(?:{JOINS})[\s:#]{{0,3}})?)"
+    r"(?:(?P<grouped>[0-9]{2,8}(?:(?: (?!(?:19|20)[0-9]{2}\b)|\.(?=[0-9]{3}))[0-9]{2,8}){1,5}+(?![0-9]|[.,:/][0-9]))"
+    r"|(?P<code>(?=[A-Z-]{0,10}[0-9])[A-Z0-9](?:[A-Z0-9]|[-/](?=[A-Z0-9])){2,60}+))"
+    r"(?![.,][0-9]{1,2}(?![0-9]))",
+    re.IGNORECASE,
+)
+# For polars, on small letters: cheap sieves first, for the exact one is slow.
+CODED = r"[a-z0-9/-]{2}[0-9]|[a-z0-9][0-9/-][a-z0-9/-]|[0-9][a-z0-9/ .-][a-z0-9/-]"
+ANNOUNCED = (
+    rf"(?:(?:(?:^|[^a-z0-9]){LATIN_NAMES}|{LONG_NAMES})(?:'s|s|en|er)?|{OTHER_NAMES}\p{{L}}{{0,4}})"
+    rf"(?:[\s.:#=-]|{MARKS}|{JOINS})*[a-z-]{{0,10}}[0-9]"
+).replace(r"\b", "")
+HASHED = re.compile(
+    r"[#№] ?(?=[A-Z-]{0,5}[0-9])"
+    r"([A-Z0-9-]{4,60}|[0-9]{2,6}(?:[ ./-](?!(?:19|20)[0-9]{2}\b)[0-9]{2,6}){1,3}(?![0-9]))",
+    re.IGNORECASE | re.ASCII,
+)
+HASHED_SIEVE = r"(?i)[#№] ?[A-Z-]{0,5}[0-9]{2}"
+CODE = re.compile("[A-Z0-9]{10,}")
+PARCEL_SIEVE = r"(?:[A-Z]*[0-9]){8}"
+UNIT = re.compile(
+    r"\s*(?:am|pm|hours?|hrs?|min\w*|days?|weeks?|months?|years?|times|people|points|miles|kg|gb"
+    r"|mb|km|usd|gbp|eur|rs|dollars?|pounds?|euros?|quid|stunden?|tagen?|uhr|wochen?|punkte"
+    r"|heures?|jours?|semaines?|horas?|d[ií]as?|semanas?|puntos|pontos|or[ae]|giorn[io]|punti|uur"
+    r"|dagen|zł|kč|tl|reais|pesos?|yuan|yen|rupees?|час\w*|дн\w*|мин\w*|руб\w*|балл\w*)(?![a-zà-ɏа-я])",
+    re.IGNORECASE,
+)
+# After round numbers and short ones: nobody can tell whether a letter or a sign is of the next word.
+SIGN = re.compile(r"\s*[x%$€£₹¥₽₩₺₴₪฿₫年月日时時分秒点點元円圓个個件人次원년월일시분개명บ]")
+YEAR = re.compile(r"[A-Z]*(?:19|20)\d\d[A-Z]*", re.IGNORECASE | re.ASCII)
+
+
+def sieve_named(texts: pl.Series) -> pl.Series:
+    """Indices of the texts in which `find_named` may find something."""
+    low = texts.str.to_lowercase()
+    at = low.str.contains(CODED).arg_true()
+    at = at.filter(low.gather(at).str.contains_any(words(LATIN) + words(OTHER)))
+    return at.filter(low.gather(at).str.contains(ANNOUNCED))
+
+
+def find_named(text: str) -> Iterator[tuple[int, int, str]]:
+    low = text.lower()
+    if len(low) != len(text):  # a capital of two small characters
+        low = "".join(char.lower()[0] for char in text)
+    for name in NAME.finditer(low):
+        match = VALUE.match(text, name.end())
+        if match and is_named_number(match, text, bool(name["inner"])):
+            value = match.start("code" if match["code"] else "grouped")
+            sign = text.find("#", match.start("sign"), value)
+            yield value if sign < 0 else sign, match.end(), "number"
+
+
+def is_named_number(match: re.Match, text: str, inner: bool) -> bool:
+    value = match["code"] or match["grouped"]
+    if DATE.fullmatch(value) or UNIT.match(text, match.end()):
+        return False
+    digits = sum(map(str.isdigit, value))
+    letters = 0 if match["grouped"] else len(value) - digits
+    if not letters and SIGN.match(text, match.end()) and (digits < 5 or value.endswith("0")):
+        return False
+    if match["grouped"]:
+        return digits >= 7
+    if (inner and not letters) or not (match["marked"] or "#" in match["sign"]):
+        return digits >= 5
+    return digits >= 3 or bool(letters and len(value) >= (5 if value.isupper() else 7))
+
+
+def find_hashed(text: str) -> Iterator[tuple[int, int, str]]:
+    for match in HASHED.finditer(text):
+        digits = sum(map(str.isdigit, match[1]))
+        spaced = re.search(r"[ ./]", match[1])
+        if (
+            YEAR.fullmatch(match[1].strip("-"))
+            or DATE.match(text, match.start(1))
+            or digits < (5 if spaced else 4)
+        ):
+            continue
+        if re.match(r"[A-Z-]{0,5}\d{4}|\d+[ ./-]", match[1], re.IGNORECASE | re.ASCII):
+            yield *match.span(), "number"
+
+
+def find_parcels(text: str) -> Iterator[tuple[int, int, str]]:
+    for match in CODE.finditer(text):
+        start, end = match.span()
+        if text[end - 1].isalpha() and text[end : end + 1].islower():
+            end -= 1  # the capital of the next word
+        digits = sum(map(str.isdigit, text[start:end]))
+        if re.search(r"[0-9]\.\Z", text[max(0, start - 2) : start]):
+            continue  # a fraction
+        if digits >= 8 and 10 <= end - start <= 34 and digits < end - start:
+            yield start, end, "number"
