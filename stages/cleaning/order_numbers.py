@@ -33,7 +33,7 @@ VALUE = re.compile(
     re.IGNORECASE,
 )
 # For polars, on small letters: cheap sieves first, for the exact one is slow.
-CODED = r"[a-z0-9/-]{2}[0-9]|[a-z0-9][0-9/-][a-z0-9/-]|[0-9][a-z0-9/ .-][a-z0-9/-]"
+CODED = r"[A-Za-z0-9/-]{2}[0-9]|[A-Za-z0-9][0-9/-][A-Za-z0-9/-]|[0-9][A-Za-z0-9/ .-][A-Za-z0-9/-]"
 ANNOUNCED = (
     rf"(?:(?:(?:^|[^a-z0-9]){LATIN_NAMES}|{LONG_NAMES})(?:'s|s|en|er)?|{OTHER_NAMES}\p{{L}}{{0,4}})"
     rf"(?:[\s.:#=-]|{MARKS}|{JOINS})*[a-z-]{{0,10}}[0-9]"
@@ -60,10 +60,10 @@ YEAR = re.compile(r"[A-Z]*(?:19|20)\d\d[A-Z]*", re.IGNORECASE | re.ASCII)
 
 def sieve_named(texts: pl.Series) -> pl.Series:
     """Indices of the texts in which `find_named` may find something."""
-    low = texts.str.to_lowercase()
-    at = low.str.contains(CODED).arg_true()
-    at = at.filter(low.gather(at).str.contains_any(words(LATIN) + words(OTHER)))
-    return at.filter(low.gather(at).str.contains(ANNOUNCED))
+    at = texts.str.contains(CODED).arg_true()
+    low = texts.gather(at).str.to_lowercase()
+    known = low.str.contains_any(words(LATIN) + words(OTHER)).arg_true()
+    return at.gather(known.filter(low.gather(known).str.contains(ANNOUNCED)))
 
 
 def find_named(text: str) -> Iterator[tuple[int, int, str]]:

@@ -42,8 +42,8 @@ def plant(folder: Path) -> list[str]:
         for i in range(size):
             problem, answer = (text.format(n=n) for text in CHATS[i % 3])
             turns = [
-                {"who": secret(i), "said": f"{problem} {secret(i)}, {split} {'so ' * i}"},
-                {"who": secret(i), "said": f"{answer}:{secret(i + 1)}"},
+                {"who": f"Ann {secret(i)}", "said": f"{problem} {secret(i)}, {split} {'so ' * i}"},
+                {"who": f"Bob {secret(i)}", "said": f"{answer}:{secret(i + 1)}"},
             ]
             summaries = [f"Customer has a problem. {secret(i)}", f"Agent answers {secret(i + 2)}."]
             id_ = f"{secret(i)} {n}"
