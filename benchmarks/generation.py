@@ -127,6 +127,7 @@ def measure(side: str, folder: str, dialogues: int, precision: str) -> dict:
     import torch
 
     from benchmarks import engines
+    from stages.generate import tidy
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_tokenizer
     from stages.model.tokenization import tokenize_prompt
@@ -159,7 +160,7 @@ def measure(side: str, folder: str, dialogues: int, precision: str) -> dict:
         "rate": len(encoded) / (time.monotonic() - started),
         "cpu": (time.process_time() - used) / len(encoded),
         "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
-        "summaries": [" ".join(summary.split()) for summary in summaries],
+        "summaries": [tidy(summary) for summary in summaries],
         "hardware": str(hardware),
         "threads": torch.get_num_threads(),
     }

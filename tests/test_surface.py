@@ -256,13 +256,15 @@ TABLES = {
         "peak_memory_gb",
     ],
     "metrics/plots/bleu_by_length.csv": [
-        "words",
+        "unit",
+        "length",
         "tuned",
         "base",
         "first_two_turns",
         "constant",
     ],
     "metrics/plots/summary_length.csv": [
+        "unit",
         "reference",
         "tuned",
         "base",
@@ -314,6 +316,7 @@ TABLES = {
         "constant.rouge_l",
         "constant.length_ratio",
         "bleu_signature",
+        "rouge_words",
     ],
 }
 

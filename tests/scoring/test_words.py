@@ -9,7 +9,7 @@ from sacrebleu.metrics import BLEU
 from stages.common.cli import UserError
 from stages.common.words import ENGLISH, Words, choose_words
 from stages.scoring.bleu import corpus_bleu, statistics
-from stages.training.candidates import grade
+from stages.training.candidates import reward
 from tests.helpers.shared import shared
 
 # A summary, and the same with one word or sign another.
@@ -58,8 +58,8 @@ def test_identical_is_100_and_one_other_word_is_not(language):
     )
     for name, value in scores([other], [text], words).items():
         assert 25 < value < 97, name
-    assert grade(text, [text], words) == pytest.approx(1)
-    assert 0.3 < grade(other, [text], words) < 0.97
+    assert reward(text, [text], words) == pytest.approx(1)
+    assert 0.3 < reward(other, [text], words) < 0.97
 
 
 @pytest.mark.parametrize("language", ["ar", "de", "hi", "ja", "ru", "zh"])
@@ -117,4 +117,4 @@ def test_a_tokenizer_that_is_not_here_is_one_sentence(monkeypatch, tmp_path):
 def test_corpora_of_very_short_texts_score_as_sacrebleu_says():
     counts = statistics(["the cat"], [["the cat"]])
     assert corpus_bleu(counts) == 0  # no text has four tokens
-    assert grade("the cat", ["the cat"]) == pytest.approx(1)
+    assert reward("the cat", ["the cat"]) == pytest.approx(1)

@@ -61,9 +61,9 @@ def test_every_file_gives_a_line_a_conversation(reproduced, tmp_path):
     done = reproduced.python("-m", "tools.summarize", str(file))
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["007", "10"]
     assert "line 4: 3 cells where the header has 2\n" in done.stderr
-    assert "row 2: no conversation is found\n" in done.stderr
+    assert "row 2: no conversation is found" in done.stderr
     assert f"2 rows are left out, see {file}.rejected" in done.stderr
-    assert Path(f"{file}.rejected").read_text().splitlines()[0] == "8,x,y"
+    assert "8,x,y" in Path(f"{file}.rejected").read_text().splitlines()
     lines = '\ufeff{"id": 1, "turns": [{"speaker": "agent", "text": "late"}]}\n'
     piped = [sys.executable, "-m", "tools.summarize"]
     for content, said in ((lines.encode(), '{"id": 1, "tuned": '), (b"customer: late", "")):

@@ -5,7 +5,7 @@ import pytest
 
 from stages.common.cli import UserError
 from stages.model.loading import load_tokenizer
-from stages.model.tokenization import tokenize_prompt, tokenize_summary
+from stages.model.tokenization import prompt_frame, tokenize_prompt, tokenize_summary
 from stages.params import Params
 from stages.training.dataset import read_dataset
 from tests.helpers.project import tiny_params
@@ -16,6 +16,11 @@ def params(summary: int, prompt: int) -> Params:
     raw["finetune"]["max_summary_tokens"] = summary
     raw["format_prompts"]["max_prompt_tokens"] = prompt
     return Params.model_validate(raw)
+
+
+def read(split, tokenizer, knobs: Params):
+    frame = prompt_frame(tokenizer, knobs.format_prompts)
+    return read_dataset(split, tokenizer, knobs, frame)
 
 
 @pytest.fixture
@@ -42,7 +47,7 @@ def test_a_limit_for_more_than_one_in_twenty_says_what_fits(tiny_llama, split, c
     tokenizer = load_tokenizer(tiny_llama)
     prompts, summaries = sizes(split, tokenizer, params(10, 50))
     knobs = params(sorted(summaries)[69], sorted(prompts)[59])
-    read_dataset(split, tokenizer, knobs)
+    read(split, tokenizer, knobs)
     said = capsys.readouterr().out.splitlines()
     fits = sorted(prompts)[94], sorted(summaries)[94]
     left_out = sum(size > knobs.finetune.max_summary_tokens for size in summaries)
@@ -59,12 +64,12 @@ def test_a_limit_for_more_than_one_in_twenty_says_what_fits(tiny_llama, split, c
         ),
     ]
     # What is printed is right: with it, five are above.
-    read_dataset(split, tokenizer, params(fits[1], fits[0]))
+    read(split, tokenizer, params(fits[1], fits[0]))
     assert "fits" not in capsys.readouterr().out
 
 
 def test_limits_that_fit_all_are_no_news(tiny_llama, split, capsys):
-    rows = read_dataset(split, load_tokenizer(tiny_llama), params(10_000, 10_000))
+    rows = read(split, load_tokenizer(tiny_llama), params(10_000, 10_000))
     assert len(rows) == 100
     assert not capsys.readouterr().out
 
@@ -73,4 +78,4 @@ def test_no_reference_left_is_one_sentence(tiny_llama, split):
     rows = pl.read_parquet(split).tail(5)
     rows.write_parquet(split)
     with pytest.raises(UserError, match=r"no row of train has a reference within finetune\.max"):
-        read_dataset(split, load_tokenizer(tiny_llama), params(4, 100))
+        read(split, load_tokenizer(tiny_llama), params(4, 100))

@@ -66,7 +66,8 @@ def raw_turns(table: pl.DataFrame, columns: Columns) -> pl.DataFrame:
 
 
 def speakers(turns: pl.DataFrame) -> Counter:
-    return Counter(dict(turns["speaker"].value_counts().iter_rows()))
+    counts = turns["speaker"].value_counts().sort("count", "speaker", descending=[True, False])
+    return Counter(dict(counts.iter_rows()))
 
 
 def examples(table: pl.DataFrame, params: Params) -> list[tuple[str, str, list[str]]]:

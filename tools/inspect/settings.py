@@ -32,7 +32,7 @@ def choose_roles(speakers: Counter) -> dict[str, str] | None:
     """`clean.roles` for speakers whose names say who they are; null where nothing would change."""
     roles = guess_roles(str(name) for name in speakers if name)
     same = all(name in ("customer", "agent") for name in speakers if str(name).lower() in roles)
-    return None if same else roles
+    return None if same else dict(sorted(roles.items()))
 
 
 def choose_cleaning(turns: pl.DataFrame) -> dict[str, bool]:
