@@ -28,6 +28,7 @@ SECONDS = re.compile(r"[0-5]\d\.\d+", re.ASCII)
 RANGE = re.compile(r"\d\d?[.]\d\d-\d\d?[.]\d\d", re.ASCII)  # of times or of prices
 
 
+POSTCODE = ("〒", "〒 ")  # Japan's look like telephone numbers
 APART = re.compile(rf"{DATE.pattern}|[/)] ?(?=\()", re.ASCII)  # a bracket opens another number
 
 
@@ -35,6 +36,8 @@ def find_numbers(text: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int
     for run in RUN.finditer(text):
         # A date has seven characters and more, and so has any number that is looked for.
         if run.end() - run.start() < 7 or ("." in run[0] and follows_version(text, run.start())):
+            continue
+        if text[: run.start()].endswith(POSTCODE) and len(run[0]) == 8:
             continue
         start = run.start()
         for date in APART.finditer(text, run.start(), run.end()):

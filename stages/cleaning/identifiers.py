@@ -51,7 +51,7 @@ def is_phone(run: str, digits: str, groups: list[str], glued: bool, regions: tup
     # North American numbers by their shape, for people make up ones that nobody was given.
     if lengths == [3, 3, 4] or (lengths == [1, 3, 3, 4] and digits[0] == "1"):
         return not are_round(groups)
-    if re.fullmatch(r"[2-9]\d\d-\d{4}", run):
+    if re.fullmatch(r"\d{3}-\d{4}", run):
         return not glued and not are_round(groups)
     few = len(digits) < (9 if glued or len(groups) > 2 else 10)
     if few and (glued or digits[0] != "0"):
