@@ -83,7 +83,7 @@ def one_or_many(value: object, columns: Columns, path: Path) -> list[dict]:
 
 
 def json_rows(some: list[tuple[str, int, dict]], columns: Columns) -> Rows:
-    values = [value for _, _, value in some]
+    values = [value or {OWN[0]: None} for _, _, value in some]  # a table needs a column
     return Rows(
         ids=[row_id(value, columns, number) for _, number, value in some],
         places=[place for place, _, _ in some],

@@ -40,9 +40,9 @@ def main() -> None:
     from stages.model.usage import adopt, read
     from tools.rows import kind_of
 
-    usage = read(ADAPTER, BASE)
-    params = adopt(usage, params)
     with input_file(args.file) as path:
+        usage = read(ADAPTER, BASE)
+        params = adopt(usage, params)
         kind = "jsonl" if args.jsonl else kind_of(path)
         show = print_summary if kind == "text" else print_summaries
         show(path, kind, args, params, usage)
