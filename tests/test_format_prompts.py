@@ -130,6 +130,7 @@ def test_length_is_in_characters_where_words_have_no_spaces(tmp_path, monkeypatc
     turns = [{"speaker": "客户", "text": "水壶漏水，怎么办？"}]
     rows = [{"id": "1", "turns": turns, "references": ["漏水"]}]
     write_splits("data/clean", train=rows, validation=rows, test=rows)
+    (tmp_path / "data/clean/cleaning.json").write_text("{}")
     format_prompts.main()
     assert "3 prompts of 14 characters" in capsys.readouterr().out
 

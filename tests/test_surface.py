@@ -42,6 +42,8 @@ PARAMS = [
     "clean.html",
     "clean.urls",
     "clean.redact",
+    "clean.redaction.regions",
+    "clean.redaction.patterns",
     "clean.handles",
     "clean.signatures",
     "clean.special_characters",
@@ -184,6 +186,26 @@ TOOLS = {
 }
 
 TABLES = {
+    "data/clean/cleaning.json": [
+        "columns.id",
+        "columns.conversation",
+        "columns.customer",
+        "columns.agent",
+        "columns.speaker",
+        "columns.text",
+        "columns.speaker_separator",
+        "columns.references",
+        "roles",
+        "html",
+        "urls",
+        "redact",
+        "redaction.regions",
+        "redaction.patterns",
+        "handles",
+        "signatures",
+        "special_characters",
+        "lowercase",
+    ],
     "data/clean/dropped.parquet": [
         "split",
         "id",
@@ -323,7 +345,9 @@ TABLES = {
 
 def figures(section: dict) -> list[str]:
     """Leaves by dotted key."""
-    return [key for key, value in flatten(section).items() if not isinstance(value, dict)]
+    return [
+        key for key, value in flatten(section).items() if value == {} or not isinstance(value, dict)
+    ]
 
 
 def compare(found: list[str], listed: list[str]) -> None:

@@ -183,5 +183,5 @@ def test_an_adapter_of_another_base_is_refused(forks, root):
     for change in ({"hidden_size": 32}, {"num_hidden_layers": 1}, {"num_hidden_layers": 3}):
         LlamaForCausalLM(LlamaConfig(**config | change)).save_pretrained(root / "models/base")
         sentence = refused(forks, root, "generate@tuned")
-        assert "models/adapter does not fit the base model" in sentence
+        assert "models/base is not the model that models/adapter was trained on" in sentence
     assert not (root / "data/summaries/tuned.jsonl").exists()

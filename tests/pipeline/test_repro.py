@@ -61,7 +61,7 @@ def test_force_gives_the_same_adapter_and_scores(clean_after):
     # The data stages are deterministic by their own tests; this is about training and after.
     said = project.dvc("repro", "--force", "--downstream", "finetune").stdout
     assert ran(said) == {"finetune", "generate@tuned", "score"}
-    assert len(before[0]) == 3 and made() == before
+    assert len(before[0]) == 4 and made() == before
 
 
 def test_repro_goes_on_after_being_killed_in_training(clean_after):

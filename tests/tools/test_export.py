@@ -9,7 +9,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from stages.generate import summarize
+from stages.generate import summarize, tidy
 from stages.model import usage
 from stages.model.hardware import choose_hardware
 from stages.model.loading import load_base, load_tokenizer
@@ -92,7 +92,7 @@ def test_it_writes_the_same_summaries(adapted, monkeypatch):
     out = model.generate(**alone(PROMPTS, return_tensors="pt", padding=True))
     width = alone(PROMPTS, padding=True, return_tensors="pt").input_ids.shape[1]
     texts = alone.batch_decode(out[:, width:], skip_special_tokens=True)
-    assert [" ".join(text.split()) for text in texts] == want
+    assert [tidy(text) for text in texts] == want
 
 
 def test_generation_config_has_the_params_and_the_end(adapted, monkeypatch):

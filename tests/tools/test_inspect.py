@@ -152,7 +152,7 @@ def test_limits_that_cut_more_than_one_in_twenty_are_named(workplace, monkeypatc
     shown = capsys.readouterr().out
     advised = load().format_prompts.max_prompt_tokens
     assert f"max_prompt_tokens is 168: 100% of the prompts are cut: set it to {advised}" in shown
-    assert 500 < advised < 600
+    assert 500 < advised < 4000  # estimated, as if each letter were a token
 
 
 def test_limits():

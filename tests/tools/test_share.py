@@ -44,7 +44,7 @@ def test_a_version_is_a_tag_and_its_adapter_can_be_had_by_it(shared, tmp_path):
     shutil.rmtree(shared.root / "models/adapter")
     command = ["artifacts", "get", str(shared.root), "summarizer", "--rev", "v0.0.1"]
     shared.dvc(*command, "-o", str(tmp_path / "adapter"))
-    assert {"adapter_config.json", "adapter_model.safetensors", "README.md"} == {
+    assert {"README.md", "adapter_config.json", "adapter_model.safetensors", "summarizer.json"} == {
         file.name for file in (tmp_path / "adapter").iterdir()
     }
     card = ["MODEL_CARD.md", "--rev", "summarizer@v0.0.1", "-o", str(tmp_path / "card.md")]

@@ -49,7 +49,7 @@ def main() -> None:
     show.cleaning(found, clean, params)
     tokens = lengths.lengths(found, base, params)
     limits = settings.choose_limits(tokens)
-    show.lengths(tokens, params)
+    show.lengths(tokens, params, limits)
     params = settings.patched(params, limits)
     show.time(found, base, params, rows["train"])
     if args.write:

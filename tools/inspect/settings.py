@@ -17,6 +17,7 @@ TWEETS = 0.1  # share of turns with a handle from which texts are taken for twee
 COMPARED = 1000  # references from which the constant is chosen, and with which each is compared
 KNOWN = (3, 2, 1)  # other dialogues in whose references each word of the constant must stand
 STEP = 16  # tokens to which limits are rounded up
+CAUTION = 4  # a token a letter, instead of one for four
 MOST = 0.05  # share of rows that may be cut or dropped
 FEW = 0.01  # of references, which cost little to train on
 HEAD = "# Written by `python -m tools.inspect`; change what it got wrong.\n"
@@ -68,9 +69,14 @@ def split_words(text: str) -> list[str]:
 
 
 def choose_limits(tokens: Lengths) -> dict:
-    """Limits that cut or drop little, as params.yaml has them."""
-    summary = limit(tokens.summaries, FEW)
-    prompt = limit(tokens.prompts)
+    """Limits that cut or drop little, as params.yaml has them.
+
+    Where tokens are estimated, the limits hold for a tokenizer that needs four times as many: a
+    reference that is dropped teaches nothing, and a limit that is too high costs nothing.
+    """
+    more = CAUTION if tokens.estimated else 1
+    summary = limit([more * length for length in tokens.summaries], FEW)
+    prompt = limit([more * length for length in tokens.prompts])
     if tokens.context:
         prompt = max(STEP, min(prompt, tokens.context - summary))
     return {

@@ -11,7 +11,7 @@ from tools.inspect import timing
 from tools.inspect.files import SAMPLE, Source
 from tools.inspect.lengths import Lengths
 from tools.inspect.look import Look
-from tools.inspect.settings import MOST, above, limit
+from tools.inspect.settings import MOST, above
 
 SCRIPTS = {
     "Latin": "A-Za-z\u00c0-\u024f",
@@ -117,7 +117,8 @@ def cleaning(look: Look, switches: dict, params: Params) -> None:
         )
 
 
-def lengths(tokens: Lengths, params: Params) -> None:
+def lengths(tokens: Lengths, params: Params, limits: dict) -> None:
+    """Lengths in tokens beside the limits of params.yaml; `limits` are those that would do."""
     heading(
         f"Tokens{', estimated: `dvc repro fetch@model` brings the tokenizer' * tokens.estimated}"
     )
@@ -135,7 +136,7 @@ def lengths(tokens: Lengths, params: Params) -> None:
         section, name = key.split(".")
         now = getattr(getattr(params, section), name)
         share = above(found, now)
-        advice = f": set it to {limit(found)}" if share > MOST else ""
+        advice = f": set it to {limits[section][name]}" if share > MOST else ""
         print(f"  {key} is {now:,}: {share:.0%} {what}{advice}")
     if tokens.context:
         line("base model", f"at most {tokens.context:,} tokens of prompt and summary")
