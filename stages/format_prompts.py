@@ -74,8 +74,8 @@ def to_prompts(batch: pa.RecordBatch, template: str) -> tuple[pa.Table, dict[str
     prompts = head + conversations + tail
     columns = conversations.alias("conversation"), prompts.alias("prompt")
     table = frame.select("id", *columns, "references").to_arrow().cast(SCHEMA)
-    # clean leaves no other white space.
-    gaps = prompts.str.count_matches(r"[ \n]+").sum()
+    # clean leaves no other white space, and no two of it side by side.
+    gaps = sum(prompts.str.count_matches(gap, literal=True).sum() for gap in " \n")
     characters = prompts.str.len_chars().sum() - gaps
     return table, {"words": gaps + len(frame), "characters": characters}
 

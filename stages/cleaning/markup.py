@@ -110,6 +110,8 @@ NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def plain_text(text: str) -> str:
     """The words of `text`, which may be HTML, hold entities, or neither."""
+    if "<" not in text and "&lt;" not in text:
+        return html.unescape(text)
     if ESCAPED.fullmatch(text):  # HTML that an export escaped as one text
         text = html.unescape(text)
     return from_html(text) if HAS_TAG.search(text) else html.unescape(text)

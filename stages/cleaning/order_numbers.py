@@ -17,6 +17,7 @@ def words(languages: dict[str, str]) -> list[str]:
 LATIN_NAMES, OTHER_NAMES = any_of(words(LATIN)), any_of(words(OTHER))
 # Long enough to be one with other letters before it: `myorder`, `Theaccount`.
 LONG_NAMES = any_of(word for word in words(LATIN) if len(word) >= 5)
+ALL_WORDS = words(LATIN) + words(OTHER)
 FIRST = "".join(sorted({word[0] for word in words(LATIN) + words(OTHER)}))
 # In a text of small letters. Languages without capitals have endings of a few letters.
 NAME = re.compile(
@@ -59,11 +60,12 @@ YEAR = re.compile(r"[A-Z]*(?:19|20)\d\d[A-Z]*", re.IGNORECASE | re.ASCII)
 
 
 def sieve_named(texts: pl.Series) -> pl.Series:
-    """Indices of the texts in which `find_named` may find something."""
+    """Whether `find_named` may find something in each text."""
     at = texts.str.contains(CODED).arg_true()
     low = texts.gather(at).str.to_lowercase()
-    known = low.str.contains_any(words(LATIN) + words(OTHER)).arg_true()
-    return at.gather(known.filter(low.gather(known).str.contains(ANNOUNCED)))
+    known = low.str.contains_any(ALL_WORDS).arg_true()
+    at = at.gather(known.filter(low.gather(known).str.contains(ANNOUNCED)))
+    return pl.repeat(False, len(texts), eager=True).scatter(at, True)
 
 
 def find_named(text: str) -> Iterator[tuple[int, int, str]]:

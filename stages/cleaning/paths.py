@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+import orjson
+
 from stages.cleaning.redaction import ANYWHERE, redact
 
 STEP = re.compile(r"\[(-?\d+)\]|([^.\[\]]+)")
@@ -38,7 +40,7 @@ def steps_of(path: str) -> list[str | int]:
 def walk(value: object, steps: list[str | int]) -> object:
     """What stands at the end of the steps, or None; a name applied to a list goes to each item."""
     for i, step in enumerate(steps):
-        value = decode(value)
+        value = decode(value) if isinstance(value, str) else value
         if isinstance(value, list) and isinstance(step, str):
             return [walk(item, steps[i:]) for item in value]
         try:
@@ -62,18 +64,27 @@ def decode(value: object) -> object:
 
     Any other value is returned as it is.
     """
-    if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
+    if not isinstance(value, str) or (value[:1] not in "[{" and not value[0].isspace()):
         return value
-    if value.rstrip()[-1] not in "]}":
+    bare = value.strip()
+    if bare[:1] not in ("[", "{") or bare[-1] not in "]}":
         return value
     try:
-        found = json.loads(value)
+        found = load_json(bare)
     except (ValueError, RecursionError):
         try:
             found = ast.literal_eval(PRINTED.sub(_literal(value), value.strip()))
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             return value
     return found if isinstance(found, dict) or holds_texts(found) else value
+
+
+def load_json(text: str) -> object:
+    """orjson is three times as fast, and takes neither NaN nor half an emoji."""
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return json.loads(text)
 
 
 def _literal(source: str):

@@ -32,16 +32,18 @@ SIEVES = (
 def redact_column(texts: pl.Series, redaction: Redaction) -> tuple[pl.Series, Counter]:
     """The column without what identifies a person, and how much of each kind was taken out."""
     counts: Counter = Counter()
-    at = sieve(texts, redaction)
+    at, named = sieve(texts, redaction)
     if not len(at):
         return texts, counts
-    new = [redact(text, redaction, counts) for text in texts.gather(at)]
+    some = zip(texts.gather(at).to_list(), named.to_list(), strict=True)
+    new = [redact(text, redaction, counts, after_word) for text, after_word in some]
     # A clone, for scatter changes the series that it is called on.
     return (texts.clone().scatter(at, new) if counts else texts), counts
 
 
-def sieve(texts: pl.Series, redaction: Redaction) -> pl.Series:
-    """Indices of the texts that a rule may apply to: few, for which Python is fast enough."""
+def sieve(texts: pl.Series, redaction: Redaction) -> tuple[pl.Series, pl.Series]:
+    """Indices of the texts that a rule may apply to: few, for which Python is fast enough. And
+    whether a word such as order may announce a number in each of them."""
     some = texts.str.contains(ANY)
     for pattern in redaction.patterns.values():
         # Null where it is of a kind that polars lacks, with look-around: then any text may match.
@@ -53,20 +55,28 @@ def sieve(texts: pl.Series, redaction: Redaction) -> pl.Series:
         seen = [ascii_view(text)[0] for text in views.gather(changed)]
         views = views.scatter(changed, seen)
     hits = views.str.contains("|".join(f"(?:{sieve})" for sieve in SIEVES))
-    hits = hits.scatter(order_numbers.sieve_named(views), True)
+    named = order_numbers.sieve_named(views)
+    hits |= named
     for pattern in redaction.patterns.values():
         hits |= views.str.contains(in_view(pattern), strict=False).fill_null(True)
-    return at.filter(hits)
+    return at.filter(hits), named.filter(hits)
 
 
-def redact(text: str, redaction: Redaction, counts: Counter) -> str:
-    """One text with placeholders in it; `counts` gains what was replaced, by kind."""
+def redact(text: str, redaction: Redaction, counts: Counter, after_word: bool = True) -> str:
+    """One text with placeholders in it; `counts` gains what was replaced, by kind.
+
+    Without `after_word` no number is looked for that a word announces.
+    """
     view, starts = ascii_view(text)
     spans = []
-    for find in finders(redaction):
-        found = sorted(find(view))
-        spans += found
-        view = hide(view, [(start, end) for start, end, _ in found])
+    for find, sign in finders(redaction):
+        if sign and not sign.search(view):
+            continue
+        if find is order_numbers.find_named and not after_word:
+            continue
+        if found := sorted(find(view)):
+            spans += found
+            view = hide(view, [(start, end) for start, end, _ in found])
     if not spans:
         return text
     out, at = [], 0
@@ -85,23 +95,24 @@ def is_latin(char: str) -> bool:
     return char.isascii() and char.isalnum()
 
 
-def finders(redaction: Redaction) -> list[Finder]:
-    """In order: what one finds is hidden from the next."""
+def finders(redaction: Redaction) -> list[tuple[Finder, re.Pattern | None]]:
+    """In order, for what one finds is hidden from the next; with a sign without which it finds
+    nothing."""
     return _finders(tuple(redaction.regions), tuple(redaction.patterns.items()))
 
 
 @lru_cache
-def _finders(regions: tuple[str, ...], patterns: tuple[tuple[str, str], ...]) -> list[Finder]:
+def _finders(regions: tuple[str, ...], patterns: tuple[tuple[str, str], ...]) -> list[tuple]:
     own = [partial(find_own, re.compile(in_view(pattern)), name) for name, pattern in patterns]
     return [
-        *own,
-        addresses.find_emails,
-        ibans.find_ibans,
-        addresses.find_ips,
-        order_numbers.find_named,
-        order_numbers.find_parcels,
-        partial(digit_runs.find_numbers, regions=regions),
-        order_numbers.find_hashed,
+        *((find, None) for find in own),
+        (addresses.find_emails, re.compile("@|%40")),
+        (ibans.find_ibans, re.compile(r"[A-Za-z]{2}\d[ ./-]{0,2}\d")),
+        (addresses.find_ips, re.compile(r"\d\.\d+\.\d|:[0-9A-Fa-f]{0,4}:")),
+        (order_numbers.find_named, None),
+        (order_numbers.find_parcels, re.compile("[A-Z0-9]{10}")),
+        (partial(digit_runs.find_numbers, regions=regions), None),
+        (order_numbers.find_hashed, re.compile("[#№]")),
     ]
 
 

@@ -74,7 +74,8 @@ def texts_at(value: object, steps: list[str | int]) -> list[str] | None:
 
 def text_of(item: object) -> str | None:
     """A reference: a text, a list of its sentences, or an object that holds either."""
-    item = decode(item)
+    if not isinstance(item, list):
+        item = decode(item)
     if isinstance(item, str):
         return item
     if isinstance(item, list | tuple):

@@ -114,6 +114,8 @@ def clean_reference(text: str) -> str:
     mended, empty lines go."""
     if "<" in text or "&" in text:
         text = plain_text(text)
+    if text.isprintable():  # so it is one line
+        return " ".join(text.split())
     lines = text.splitlines()
     if len(lines) < 2:
         return " ".join(text.split())
