@@ -4,15 +4,10 @@ A turn opens with a speaker's name and a colon, maybe after a time stamp. A line
 belongs to the turn before it. A colon in a sentence, in a link or in a time names nobody.
 """
 
-from collections.abc import Callable
-
 import polars as pl
 
-ROLES = (
-    "customer|agent|user|assistant|client|caller|operator|support|service|system|bot|human|admin"
-    "|advisor|adviser|representative|rep|guest|visitor|staff|member|speaker|person|employee|team|desk"
-    "|buyer|seller|shopper|consumer|end-user|chatbot|technician|interviewer|interviewee|doctor|patient"
-)
+from stages.cleaning.chat_lines import ROLES, change_where, with_lines, without_brackets
+
 # What opens a line in a message and is no name.
 NO_NAMES = (
     "note|notes|ps|p\\.s|p\\.s\\.|update|edit|address|phone|tel|mobile|email|e-mail|mail|subject|re|fwd"
@@ -32,22 +27,27 @@ DATE = (
     r"|\d{4}\s?[年년]\s?\d{1,2}\s?[月월]\s?\d{1,2}\s?[日일]"
     r"|\d{1,2}\.?\s(?:de\s)?\p{L}{3,12}\.?(?:\sde)?,?\s\d{2,4}|\p{L}{3,12}\.?\s\d{1,2},?\s\d{4})"
 )
+SINCE = r"(?:\d{1,3}h\s?)?(?:\d{1,3}m\s?)?\d{1,3}s"  # 1m 30s, since the chat began
+WEEKDAY = r"(?:\p{L}{2,12}\.?,?\s)?"
 # A date allows for a time with a point, "1.2.2024 klo 10.00", and for none.
 WHEN = (
-    rf"(?i:{DATE}(?:[,،T]?\s{{0,2}}(?:\p{{L}}{{1,4}}\.?\s)?(?:{CLOCK}|\d{{1,2}}\.\d{{2}}(?:\.\d{{2}})?))?"
-    rf"|{CLOCK}(?:,?\s{DATE})?)"
+    rf"(?i:{WEEKDAY}{DATE}(?:[,،T]?\s{{0,2}}(?:\p{{L}}{{1,4}}\.?\s)?(?:{CLOCK}|\d{{1,2}}\.\d{{2}}(?:\.\d{{2}})?))?"
+    rf"|(?:(?:today|yesterday)(?:\s+at)?\s)?{CLOCK}(?:,?\s{DATE})?|1\d{{9}}(?:\d{{3}}|\.\d{{1,6}})?)"
 )
-STAMP = rf"(?:[\[(<]\s*{WHEN}\s*[\])>]|{WHEN}(?:\s*[-–—|,]|\s))\s*(?:[-–—|]\s*)?"
+STAMP = rf"(?:[\[(<]\s*(?:{WHEN}|{SINCE})\s*[\])>]|{WHEN}(?:\s*[-–—|,]|\s))\s*(?:[-–—|]\s*)?"
 OPENING = rf"^\s*{MARKS}{STAMP}{MARKS}"
-MAY_OPEN = r"^[\s\pP\p{Cf}]*(?:\d|\pL{1,12}\.?\s?\d)"  # a cheap sieve for it
+MAY_OPEN = r"^[\s\pP\p{Cf}]*(?:\pL{1,12}\.?,?\s?){0,3}\d"  # a cheap sieve for it
 NAMED = r"^\s*(?:\*\*)?(?P<name>[^\s:：*\[\](){}<>][^:：\n]{0,58})(?P<colon>[:：](?:\*\*)?)(?P<text>.*)$"
 # A time between the name and the colon: "Mira [10:00]: hello".
 TIMED = rf"^\s*(?P<name>[^\s:：\[\](){{}}<>][^:：\n]{{0,58}}?)\s*[\[(]{WHEN}[\])](?P<colon>\s?[:：])(?P<text>.*)$"
 # A name and a time, and what was said in the lines below: Telegram and Slack write so.
-HEADER = rf"^\s*{MARKS}([^\s:：\[\](){{}}<>][^:：\n]{{0,58}}?),?\s+[\[(]?{WHEN}[\])]?\s*$"
+HEADER = (
+    rf"^\s*{MARKS}([^\s:：\[\](){{}}<>][^:：\n]{{0,58}}?),?\s+(?:[-–—|]\s+)?[\[(]?{WHEN}[\])]?\s*$"
+)
 MAY_HEAD = r"^.{3,90}\d(?:.{0,5}[mM]\.?)?[\])]?\s*$"
-WORD = r"(?:[\p{Lu}\p{Lt}\p{Lo}\d#@+~][^\s]*|[&/|.-]|van|von|de|der|den|da|di|la|le|el|al|bin|ibn|of|y)"
+WORD = r"(?:[\p{Lu}\p{Lt}\p{Lo}\p{So}\d#@+~][^\s]*|\(\p{L}[^()]*\)|[&/|.-]|van|von|de|der|den|da|di|la|le|el|al|bin|ibn|of|y)"
 NAMELIKE = rf"^{WORD}(?:\s{WORD}){{0,4}}$"
+TO_ALL = r"(?i)^from\s+(.+?)\s+to\s+\S.*$"  # From Mira to Everyone
 SINGLE = r"^[^\s!?;,\"]+$"
 
 
@@ -56,10 +56,9 @@ def split_chats(frame: pl.DataFrame) -> pl.DataFrame:
 
     A text that names no speaker is one turn.
     """
-    lines = frame.select(
-        "row",
-        line=pl.col("conversation").str.replace_all("\r\n?|\u2028|\u2029", "\n").str.split("\n"),
-    ).explode("line")
+    lines = frame.select("row", line=with_lines(frame["conversation"]).str.split("\n")).explode(
+        "line"
+    )
     lines = mark_speakers(lines.filter(pl.col("line").is_not_null()))
     first = pl.col("row") != pl.col("row").shift().fill_null(pl.lit(-1))
     opens = pl.col("speaker").is_not_null() | pl.col("stamped")
@@ -123,10 +122,11 @@ def find_names(lines: pl.DataFrame) -> pl.DataFrame:
     before its colon, the `text` behind it, and the `header` that it is."""
     line = lines["line"]
     rest = change_where(line, MAY_OPEN, lambda some: some.str.replace(OPENING, ""))
-    parts = rest.str.extract_groups(NAMED).struct.unnest()
-    timed = rest.str.contains(r"[\[(][^\])]{0,30}\d[:h]\d\d[^\])]{0,16}[\])](?:\*\*)?\s?[:：]")
+    heads = without_brackets(lines["row"], rest)
+    parts = heads.str.extract_groups(NAMED).struct.unnest()
+    timed = heads.str.contains(r"[\[(][^\])]{0,30}\d[:h]\d\d[^\])]{0,16}[\])](?:\*\*)?\s?[:：]")
     if timed.any():
-        others = rest.str.extract_groups(TIMED).struct.unnest()
+        others = heads.str.extract_groups(TIMED).struct.unnest()
         parts = pl.concat([parts, others.rename(lambda name: f"{name}_timed")], how="horizontal")
         use = timed & others["name"].is_not_null()
         parts = parts.select(
@@ -135,7 +135,7 @@ def find_names(lines: pl.DataFrame) -> pl.DataFrame:
         )
     lines = lines.with_columns(rest.alias("rest"), stamp=rest != line).with_columns(parts)
     if lines["stamp"].any():
-        lines = lines.with_columns(stamp=pl.col("stamp") & of_one_shape())
+        lines = lines.with_columns(stamp=pl.col("stamp") & of_one_shape(), bare=time_and_name())
     name, text = pl.col("name"), pl.col("text")
     spaced = text.str.contains(r"^\s|^$") | pl.col("colon").str.contains("：|\\*")
     # Not of a link, of a smiley, or of a time or a score.
@@ -148,9 +148,24 @@ def find_names(lines: pl.DataFrame) -> pl.DataFrame:
     if line.str.contains(MAY_HEAD).any():
         found = change_where(line, MAY_HEAD, lambda some: some.str.extract(HEADER, 1), None)
         header = pl.when(pl.lit(found).str.contains(NAMELIKE)).then(pl.lit(found))
+    if "bare" in lines.columns:
+        header = pl.when("bare").then(pl.col("rest").str.strip_chars(INVISIBLE)).otherwise(header)
     return lines.with_columns(
-        name=pl.when(names_somebody).then(name.str.strip_chars(INVISIBLE)), header=header
+        name=pl.when(names_somebody).then(
+            name.str.strip_chars(INVISIBLE).str.replace(TO_ALL, "$1")
+        ),
+        header=header,
     ).with_columns(header=pl.when(~pl.col("stamp")).then("header"))
+
+
+def time_and_name() -> pl.Expr:
+    """Whether a line has a time and a name alone, as all lines with a time in its text have, and
+    what was said stands in the next: Teams writes so."""
+    bare = pl.col("stamp") & pl.col("name").is_null()
+    bare &= pl.col("rest").str.strip_chars(INVISIBLE).str.contains(NAMELIKE)
+    bare &= ~pl.col("stamp").shift(-1).over("row").fill_null(True)
+    alike = (bare == pl.col("stamp")).all() & (bare.sum() > 1)
+    return bare & alike.over("row")
 
 
 def of_one_shape() -> pl.Expr:
@@ -162,19 +177,3 @@ def of_one_shape() -> pl.Expr:
     used = pl.col("stamp") & pl.col("name").is_not_null()
     first = pl.when(used).then(shape).drop_nulls().first().over("row")
     return (shape == first).fill_null(False)
-
-
-def change_where(
-    texts: pl.Series, sieve: str, change: Callable[[pl.Series], pl.Series], rest: str | None = ""
-) -> pl.Series:
-    """The texts, those changed that a cheap expression picks; the others null if `rest` is.
-
-    `scatter` writes in place, so it is given a copy.
-    """
-    at = texts.str.contains(sieve).fill_null(False).arg_true()
-    base = (
-        texts.clone()
-        if rest is not None
-        else pl.Series([None], dtype=pl.String).new_from_index(0, len(texts))
-    )
-    return base.scatter(at, change(texts.gather(at))) if len(at) else base

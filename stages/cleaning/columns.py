@@ -24,7 +24,8 @@ from stages.params import Columns
 
 SAMPLE = 200  # rows
 NOT_REFERENCE = re.compile(r"extractive|\bid\b|_id$|length|count|model", re.IGNORECASE)
-NUMBERED = re.compile(r"(?P<stem>.*?)[ _-]?(?:\d{1,2}|[a-e])")
+# What columns of one kind differ by: summary_2, summary b, annotator2_summary.
+NUMBER = re.compile(r"\d{1,2}(?!\d)|(?<=[ _-])[a-e]$")
 
 
 def settle_columns(columns: Columns | str, source: pq.ParquetFile) -> Columns:
@@ -122,15 +123,18 @@ def find_references(paths: dict[str, list], found: dict) -> str | list[str] | No
         values = paths.get(found["conversation"], [])
         answer = f"{found['conversation']}[-1].{found['text']}"
         return answer if messages_answered(values, found) else None
-    stem = NUMBERED.fullmatch(best)
+    stem = stem_of(best)
     empty = [path for path, values in paths.items() if not any(values)]  # in the sample
     family = [
-        path
-        for path in paths
-        if stem and (path in readable or path in empty)
-        if (found_stem := NUMBERED.fullmatch(path)) and found_stem["stem"] == stem["stem"]
+        path for path in paths if (path in readable or path in empty) and stem_of(path) == stem
     ]
     return family if len(family) > 1 else best
+
+
+def stem_of(path: str) -> str:
+    """What a path and its like for other references have in common: all but its last number."""
+    found = list(NUMBER.finditer(path))
+    return f"{path[: found[-1].start()].rstrip('. _-')}{path[found[-1].end() :]}" if found else path
 
 
 def find_id(columns: dict[str, list]) -> str | None:

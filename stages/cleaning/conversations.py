@@ -22,11 +22,13 @@ CONVERSATION = re.compile(
     re.IGNORECASE,
 )
 REFERENCE = re.compile(
-    r"summar|highlight|abstract|tl;?dr|reference|gist|synopsis|headline|recap|r[ée]sum|resumen|resumo"
+    r"summar|highlight|abstract|tl;?dr|reference|(?:^|[\W_])refs?(?![a-z])|gist|synopsis|headline|recap|r[ée]sum|resumen|resumo"
     r"|riassunto|zusammenfassung|samenvatting|резюме|摘要|要約|요약|ملخص|सारांश",
     re.IGNORECASE,
 )
-TARGET = re.compile(r"target|output|response|completion|label|gold|title", re.IGNORECASE)
+TARGET = re.compile(
+    r"target|output|response|completion|label|gold|title|notes?$|resolution|outcome", re.IGNORECASE
+)
 ID = re.compile(r"(?:^|[\s_.-])(?:id|uuid|guid|key|fname|filename)$|[a-z]I[dD]$", re.IGNORECASE)
 
 

@@ -13,7 +13,7 @@ from stages.cleaning.paths import decode, field
 from stages.cleaning.roles import guess_roles
 
 TEXT = re.compile(
-    r"text|content|body|utterance|message|msg|value|said|sentence|line|comment|post|reply|transcript",
+    r"text|content|body|html|utterance|message|msg|value|said|sentence|line|comment|post|reply|transcript",
     re.IGNORECASE,
 )
 SPEAKER = re.compile(
@@ -21,6 +21,12 @@ SPEAKER = re.compile(
     r"|direction|type|side|party|channel_?role",
     re.IGNORECASE,
 )
+# Fields whose numbers, if they are few, say who speaks.
+NUMBERED_SPEAKER = re.compile(
+    r"speaker|role|sender|author|inbound|^is_?[a-z]|^isA|direction|participant|party|side",
+    re.IGNORECASE,
+)
+FEW = 12
 SIDES = (
     re.compile(r"user|customer|client|caller|consumer|visitor|guest|question|human", re.IGNORECASE),
     re.compile(r"agent|system|assistant|bot|operator|support|advis|staff|answer", re.IGNORECASE),
@@ -122,7 +128,9 @@ def said(value: object) -> str:
 def speaker_score(path: str, values: list) -> float:
     """How likely a field of turns says who speaks; 0: not at all."""
     known = [value for value in values if value is not None]
-    if not known or not all(isinstance(value, str | bool) for value in known):
+    numbered = NUMBERED_SPEAKER.search(path.split(".")[-1]) and len(set(map(str, known))) <= FEW
+    kinds = str | bool | int if numbered else str | bool
+    if not known or not all(isinstance(value, kinds) for value in known):
         return 0
     names = [str(value).lower() for value in known]
     if mean(map(len, names)) > 40 or max(map(len, names)) > 80:
@@ -131,6 +139,7 @@ def speaker_score(path: str, values: list) -> float:
     score = 1 + len(known) / len(values)
     score += 2 * len(guess_roles(set(names))) / distinct
     score += 1 if re.search(r"speaker|role|author|sender|from|inbound", path, re.IGNORECASE) else 0
+    score -= 3 if re.search(r"(?:_id|[a-z]Id)$", path) else 0  # a name says more
     score -= 2 if distinct == 1 else 0
     score -= 2 if distinct > max(2, len(names) / 2) else 0
     return max(score, 0.1)

@@ -9,7 +9,7 @@ import polars as pl
 
 from stages.cleaning.chat import split_chats
 from stages.cleaning.nested import read_turns
-from stages.cleaning.paths import decode, is_container, split_path, walk
+from stages.cleaning.paths import BEGINS, decode, is_container, split_path, walk
 from stages.common.cli import UserError
 from stages.params import Columns
 
@@ -77,7 +77,7 @@ def split_turns(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
 
 def has_container(texts: pl.Series) -> pl.Series:
     """Whether each text may be a list or an object, whole or broken."""
-    return texts.str.contains(r"""(?s)^\s*(?:\[.*\]|\{.*\})\s*$|^\s*(?:\[\s*[\[{'"]|\{\s*['"])""")
+    return texts.str.contains(rf"(?s)^\s*(?:\[.*\]|\{{.*\}})\s*$|^\s*(?:{BEGINS})")
 
 
 def split_cells(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:

@@ -90,8 +90,10 @@ def holds_objects(items: list) -> bool:
 def text_of(value: object) -> str | None:
     """The text of a turn, which may be in parts, as chat messages have it."""
     if isinstance(value, str):
-        parts = decode(value) if value.lstrip().startswith("[{") else None
-        return text_of(parts) if isinstance(parts, list) and all(map(is_part, parts)) else value
+        parts = decode(value) if value.lstrip()[:1] in ("[", "{") else None
+        held = [decode(part) for part in (parts if isinstance(parts, list) else [parts])]
+        known = any(map(is_part, held)) and all(isinstance(h, str) or is_part(h) for h in held)
+        return text_of(held) if known and parts != value else value
     if isinstance(value, dict):
         return text_of(value.get("text", value.get("content")))
     if isinstance(value, list | tuple):
@@ -100,7 +102,7 @@ def text_of(value: object) -> str | None:
 
 
 def is_part(value: object) -> bool:
-    return isinstance(value, dict) and ("type" in value or "text" in value)
+    return isinstance(value, dict) and bool({"type", "text", "content"} & value.keys())
 
 
 def speaker_of(item: object, columns: Columns) -> str | None:

@@ -56,6 +56,10 @@ UNIT = re.compile(
 )
 # After round numbers and short ones: nobody can tell whether a letter or a sign is of the next word.
 SIGN = re.compile(r"\s*[x%$€£₹¥₽₩₺₴₪฿₫年月日时時分秒点點元円圓个個件人次원년월일시분개명บ]")
+# Somebody whose name was taken out: #Person1#, speaker_2.
+SOMEBODY = re.compile(
+    r"(?:person|speaker|user|agent|customer|participant|caller)[_-]?\d\d?", re.IGNORECASE
+)
 YEAR = re.compile(r"[A-Z]*(?:19|20)\d\d[A-Z]*", re.IGNORECASE | re.ASCII)
 
 
@@ -82,7 +86,7 @@ def find_named(text: str) -> Iterator[tuple[int, int, str]]:
 
 def is_named_number(match: re.Match, text: str, inner: bool) -> bool:
     value = match["code"] or match["grouped"]
-    if DATE.fullmatch(value) or UNIT.match(text, match.end()):
+    if DATE.fullmatch(value) or SOMEBODY.fullmatch(value) or UNIT.match(text, match.end()):
         return False
     digits = sum(map(str.isdigit, value))
     letters = 0 if match["grouped"] else len(value) - digits

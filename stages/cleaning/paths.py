@@ -17,6 +17,9 @@ PRINTED = re.compile(
     r"""|(?P<array>\barray\()|(?P<close>,?\s*dtype=\w+\)|\))|(?P<nan>\bnan\b)""",
     re.DOTALL,
 )
+# How a list or an object of texts begins: as JSON, as Python or numpy prints it, as JSON in JSON.
+BEGINS = r"""\[\s*[\[({'"]|\{\s*['"]|\(\s*[(\[{]\s*['"]|array\(\s*\[|"\s*(?:\[\s*[\[{\\]|\{\s*\\)"""
+CONTAINER = re.compile(rf"\s*(?:[\[{{]|{BEGINS})")
 OPENS = re.compile(r"""\s*(?:array\()?['"\[{]""")
 
 
@@ -64,18 +67,22 @@ def decode(value: object) -> object:
 
     Any other value is returned as it is.
     """
-    if not isinstance(value, str) or (value[:1] not in "[{" and not value[0].isspace()):
+    # Cheap, for nearly every text is none.
+    if not isinstance(value, str) or (value[:1] not in '[{(a"' and not value[0].isspace()):
         return value
     bare = value.strip()
-    if bare[:1] not in ("[", "{") or bare[-1] not in "]}":
+    if not CONTAINER.match(bare) or bare[-1] not in ']})"':
         return value
     try:
         found = load_json(bare)
     except (ValueError, RecursionError):
         try:
-            found = ast.literal_eval(PRINTED.sub(_literal(value), value.strip()))
+            found = as_json(ast.literal_eval(PRINTED.sub(_literal(value), value.strip())))
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             return value
+    if isinstance(found, str):  # written as JSON twice
+        inner = decode(found)
+        return value if isinstance(inner, str) else inner
     return found if isinstance(found, dict) or holds_texts(found) else value
 
 
@@ -87,11 +94,21 @@ def load_json(text: str) -> object:
         return json.loads(text)
 
 
+def as_json(value: object) -> object:
+    """Python's tuples as lists, as JSON has them."""
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    return {k: as_json(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
 def _literal(source: str):
     text = source.strip()
+    arrays = "array(" in text
 
     def mend(match: re.Match) -> str:
         kind = match.lastgroup
+        if kind == "close" and not arrays:  # of a tuple
+            return match[0]
         if kind in ("array", "nan"):
             return "None" if kind == "nan" else ""
         return match[0] * (kind != "close") + "," * bool(OPENS.match(text, match.end()))
@@ -107,7 +124,7 @@ def holds_texts(value: object) -> bool:
 
 def is_container(text: str) -> bool:
     """Whether a text begins as a list or an object of texts does, whole or broken."""
-    return re.match(r"""\s*(?:\[\s*[\[{'"]|\{\s*['"])""", text) is not None
+    return re.match(rf"\s*(?:{BEGINS})", text) is not None
 
 
 def outline(value: object) -> str:

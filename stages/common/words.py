@@ -12,7 +12,7 @@ import regex
 from stages.common.cli import UserError
 from stages.common.languages import choose_tokenizer, is_english
 
-WORD = regex.compile(r"[\p{L}\p{M}\p{N}\u200c\u200d]+")
+WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}\u200c\u200d]*")
 # What sacrebleu's tokenizers import, and the packages that bring it.
 MODULES = {
     "ja-mecab": ("MeCab", "ipadic"),

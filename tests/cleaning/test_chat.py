@@ -147,3 +147,54 @@ def test_any_chat(stamp, names, said):
     ]
     expected = [(name, "\n".join(texts)) for name, texts in zip(people, said, strict=True)]
     assert turns("\n".join(lines)) == expected
+
+
+FORMS = {
+    "IRC": "[10:00] <Mira> {}\n[10:05] <Tom> {}",
+    "IRC without times": "<Mira> {}\n<Tom> {}",
+    "brackets": "[Mira]: {}\n[Tom] {}",
+    "tags": "<Mira> {} </Mira>\n<Tom> {} </Tom>",
+    "a role in brackets": "Mira (Support Agent): {}\nTom (Customer): {}",
+    "emoji": "Mira 🌸: {}\nTom ⚡: {}",
+    "live chat": "( 12s ) Mira: {}\n( 1m 30s ) Tom: {}",
+    "weekdays": "[Mon, 1 Feb 2024 10:00] Mira: {}\n[Mon, 1 Feb 2024 10:05] Tom: {}",
+    "Unix time": "1706781600 Mira: {}\n1706781900 Tom: {}",
+    "Zoom": "10:00:01 From Mira to Everyone: {}\n10:05:00 From Tom to Everyone: {}",
+    "Discord": "Mira — 02/01/2024 10:00 AM\n{}\nTom — Today at 10:05 AM\n{}",
+    "Teams": "[10:00 AM] Mira\n{}\n[10:05 AM] Tom\n{}",
+    "HTML": "<p>Mira: {}</p><p>Tom: {}<br/></p>",
+    "escaped": r"Mira: {}\nTom: {}",
+}
+ONE_LINE = {
+    "sentences": "Customer: {} Agent: {}",
+    "bars": "Customer: {} | Agent: {}",
+    "marks": "customer: {} __eot__ agent: {} __eot__",
+    "numbers": "Speaker 1: {} Speaker 2: {}",
+}
+
+
+@pytest.mark.parametrize("form", [*FORMS, *ONE_LINE])
+def test_forms_that_programs_write(form):
+    said = ["my lamp fails, why?", "sorry, we will see."]
+    turns = parse_chat((FORMS | ONE_LINE)[form].format(*said))
+    assert [turn["text"] for turn in turns] == said
+    names = [turn["speaker"] for turn in turns]
+    if form in FORMS:
+        assert [name.split()[0] for name in names] == ["Mira", "Tom"]
+    else:
+        assert None not in names and len(set(names)) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Customer: I told the agent: it is broken",
+        "Mira: see [photo]\n[photo] and this\nTom: ok\nMira: thanks\nTom: bye",
+        "Mira: the path is C:\\new\nTom: thanks",
+        "[10:00] Mira: hi\n[10:01] Tom: Ok\n[10:02] Mira: 10:30 is fine",
+    ],
+)
+def test_what_looks_like_such_a_form_stays(text):
+    said = "\n".join(turn["text"] for turn in parse_chat(text))
+    assert {turn["speaker"] for turn in parse_chat(text)} <= {"Mira", "Tom", "Customer"}
+    assert "it is broken" in said or "[photo] and this" in said or "new" in said or "10:30" in said

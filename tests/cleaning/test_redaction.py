@@ -169,6 +169,8 @@ def test_recall_on_planted_cases(kind):
         "10 2017 2018 2019 2020",
         "card declined 3 times; account closed in 2016",
         "seats 12 13 14 15 16",
+        "#Person1# lost a booking. #Person2# answers.",
+        "the hotel has no reservation #speaker_1, says the agent",
     ],
 )
 def test_what_must_stay(text):

@@ -1,0 +1,126 @@
+"""Columns that nobody named: what programs and people write gives its turns and references."""
+
+import json
+
+import polars as pl
+import pytest
+
+from stages.cleaning.columns import find_columns
+from stages.cleaning.layouts import select_conversations, split_turns
+from stages.cleaning.references import read_references
+
+PAIRS = [(f"hello, lamp {i} fails", f"sorry, please send a photo {i}") for i in range(12)]
+TOLD = [f"Lamp {i} fails. Agent asks for a photo." for i in range(12)]
+OTHER = [f"In case {i} a lamp is broken; a picture is wanted." for i in range(12)]
+NAMED = ("customer", "agent")
+CELLS = {
+    "tuples": (NAMED, lambda a, b: repr([("customer", a), ("agent", b)])),
+    "tuples in a tuple": (NAMED, lambda a, b: repr((("customer", a), ("agent", b)))),
+    "an array": (
+        NAMED,
+        lambda a, b: (
+            (
+                "array([{'speaker': 'customer', 'text': %r},\n {'speaker': 'agent', 'text': %r}],"
+                " dtype=object)"
+            )
+            % (a, b)
+        ),
+    ),
+    "JSON in JSON": (
+        NAMED,
+        lambda a, b: json.dumps(
+            json.dumps([{"role": "customer", "content": a}, {"role": "agent", "content": b}])
+        ),
+    ),
+    "numbers for speakers": (
+        ("0", "1"),
+        lambda a, b: json.dumps([{"speaker": 0, "text": a}, {"speaker": 1, "text": b}]),
+    ),
+    "numbers for sides": (
+        ("0", "1"),
+        lambda a, b: json.dumps([{"is_agent": 0, "message": a}, {"is_agent": 1, "message": b}]),
+    ),
+    "HTML alone": (
+        NAMED,
+        lambda a, b: json.dumps(
+            [{"author": "customer", "html": a}, {"author": "agent", "html": b}]
+        ),
+    ),
+    "a body with its type": (
+        ("Mira", "Tom"),
+        lambda a, b: json.dumps(
+            [
+                {"from": {"name": name}, "body": json.dumps({"contentType": "x", "content": text})}
+                for name, text in (("Mira", a), ("Tom", b))
+            ]
+        ),
+    ),
+    "parts as JSON": (
+        ("user", "assistant"),
+        lambda a, b: json.dumps(
+            [
+                {"role": role, "content": json.dumps([json.dumps({"type": "text", "text": text})])}
+                for role, text in (("user", a), ("assistant", b))
+            ]
+        ),
+    ),
+    "a name beside an id": (
+        ("Mira", "Tom"),
+        lambda a, b: json.dumps(
+            [
+                {"from": name, "from_id": id_, "text": text}
+                for name, id_, text in (("Mira", "user1", a), ("Tom", "user2", b))
+            ]
+        ),
+    ),
+}
+SUMMARIES = {
+    ("tldr",): [TOLD],
+    ("notes",): [TOLD],
+    ("resolution",): [TOLD],
+    ("ref1", "ref2"): [TOLD, OTHER],
+    ("summary", "summary_2"): [TOLD, OTHER],
+    ("annotator1_summary", "annotator2_summary"): [TOLD, OTHER],
+}
+
+
+def read(table: pl.DataFrame) -> tuple[list, list]:
+    columns = find_columns(table)
+    frame = pl.DataFrame({"conversation": select_conversations(table, columns)})
+    turns = split_turns(frame.with_row_index("row"), columns)
+    return turns.select("speaker", "text").rows(), read_references(table, columns).to_list()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_cells_give_speakers_and_texts(cell):
+    names, write = CELLS[cell]
+    table = pl.DataFrame({"talk": [write(*pair) for pair in PAIRS], "summary": TOLD})
+    turns, _ = read(table)
+    assert turns == [turn for pair in PAIRS for turn in zip(names, pair, strict=True)]
+
+
+def test_numbers_beside_texts_name_the_speakers():
+    talks = [list(pair) for pair in PAIRS]
+    speakers = [[0, 1]] * len(PAIRS)
+    table = pl.DataFrame({"utterances": talks, "speaker_ids": speakers, "summary": TOLD})
+    turns, _ = read(table)
+    assert turns == [turn for pair in PAIRS for turn in zip("01", pair, strict=True)]
+
+
+@pytest.mark.parametrize("names", SUMMARIES)
+def test_references_under_other_names(names):
+    talks = [f"Mira: {a}\nTom: {b}" for a, b in PAIRS]
+    given = dict(zip(names, SUMMARIES[names], strict=True))
+    _, references = read(pl.DataFrame({"id": range(12), "transcript": talks, **given}))
+    assert references == [list(row) for row in zip(*SUMMARIES[names], strict=True)]
+
+
+@pytest.mark.parametrize(
+    "names", [("summary_a", "summary_b", "summary_c"), ("ref1", "ref2", "ref3")]
+)
+def test_references_may_be_empty_in_any_column(names):
+    talks = [f"Mira: {a}\nTom: {b}" for a, b in PAIRS]
+    rows = [("" if i < 6 else TOLD[i], OTHER[i], "") for i in range(12)]
+    columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    _, references = read(pl.DataFrame({"dialogue": talks, **columns}))
+    assert references == [[text for text in row if text] for row in rows]
