@@ -47,6 +47,7 @@ HEADER = (
 MAY_HEAD = r"^.{3,90}\d(?:.{0,5}[mM]\.?)?[\])]?\s*$"
 WORD = r"(?:[\p{Lu}\p{Lt}\p{Lo}\p{So}\d#@+~][^\s]*|\(\p{L}[^()]*\)|[&/|.-]|van|von|de|der|den|da|di|la|le|el|al|bin|ibn|of|y)"
 NAMELIKE = rf"^{WORD}(?:\s{WORD}){{0,4}}$"
+ITEM = r"^(?:[-•–]|\d{1,3}[.)])\s+"  # of a list
 TO_ALL = r"(?i)^from\s+(.+?)\s+to\s+\S.*$"  # From Mira to Everyone
 SINGLE = r"^[^\s!?;,\"]+$"
 
@@ -152,7 +153,7 @@ def find_names(lines: pl.DataFrame) -> pl.DataFrame:
         header = pl.when("bare").then(pl.col("rest").str.strip_chars(INVISIBLE)).otherwise(header)
     return lines.with_columns(
         name=pl.when(names_somebody).then(
-            name.str.strip_chars(INVISIBLE).str.replace(TO_ALL, "$1")
+            name.str.strip_chars(INVISIBLE).str.replace(ITEM, "").str.replace(TO_ALL, "$1")
         ),
         header=header,
     ).with_columns(header=pl.when(~pl.col("stamp")).then("header"))

@@ -14,8 +14,12 @@ BREAKS = r"(?i)<br\s*/?>|</?(?:p|div|li|tr)(?:\s[^<>]*)?>"
 ESCAPED = r"(?:\\r)?\\n"
 # A name in brackets opens a line: <Mira> hello, [Mira]: hello.
 BRACKETED = (
-    r"^\s*(?:<([^<>/\n]{1,40})>|\[(\D[^\[\]\n]{0,39})\])\s*[:：]?\s*(.*?)(?:</[^<>\n]{1,40}>)?\s*$"
+    r"^\s*(?:<([^<>/\n]{0,20}\p{L}[^<>/\n]{0,30})>|\[([^\d\[\]\n][^\[\]\n]{0,40})\])"
+    r"\s*[:：]?\s*(\S.*?)(?:</[^<>\n]{1,40}>)?\s*$"
 )
+# A heading that is a role's name, a name between tabs after its time: Markdown, LINE.
+HEADING = rf"(?im)^(?:#{{1,4}}\s+|\*\*)((?:{ROLES})(?:[ _-]?\d{{1,2}})?)(?:\*\*)?\s*$"
+TABS = r"(?m)^(\d{1,2}:\d\d(?::\d\d)?(?:\s?[AP]M)?)\t([^\t\n]{1,40})\t"
 # What stands between the turns of a text in one line, besides spaces.
 BETWEEN = r"\s*(?:\||/{1,2}|;|__eo[tu]__)?\s+"
 # A role's name within a line, written as the first in its text is: the agent in a sentence is none.
@@ -32,6 +36,8 @@ def with_lines(texts: pl.Series) -> pl.Series:
     # Of a text in one line alone, for these may be a part of what somebody says.
     one_line = rf"^[^\n]*{ESCAPED}[^\n]*$"
     texts = change_where(texts, one_line, lambda some: some.str.replace_all(ESCAPED, "\n"))
+    texts = change_where(texts, HEADING, lambda some: some.str.replace_all(HEADING, "$1:"))
+    texts = change_where(texts, TABS, lambda some: some.str.replace_all(TABS, "$1 $2: "))
     for style in STYLES:
         role = rf"(?:(?:{style})(?:[ _-]?\d{{1,2}})?|#[A-Z][a-z]+_?\d{{1,2}}#)\s?:\s"
         two = rf"^\s*{role}[^\n]*\s{role}[^\n]*$"
@@ -46,16 +52,16 @@ def split_line(texts: pl.Series, role: str) -> pl.Series:
 
 def without_brackets(rows: pl.Series, lines: pl.Series) -> pl.Series:
     """Lines with a colon after the name that they open with in brackets, in texts where half of
-    the lines do: `[photo] look` names nobody."""
+    the lines and the first do: `[photo] look` names nobody."""
     bracketed = lines.str.contains(BRACKETED)
     if not bracketed.any():
         return lines
     frame = pl.DataFrame({"row": rows, "line": lines, "is": bracketed})
-    counted = pl.col("is") & (pl.col("is").sum().over("row") > 1)
-    filled = (pl.col("line").str.strip_chars() != "").sum().over("row")
-    usual = counted & (2 * pl.col("is").sum().over("row") >= filled)
+    filled = pl.col("line").str.strip_chars() != ""
+    count, first = pl.col("is").sum(), pl.col("is").filter(filled).first()
+    usual = ((count > 1) & (2 * count >= filled.sum()) & first).over("row")
     named = pl.col("line").str.replace(BRACKETED, "$1$2: $3")
-    return frame.select(pl.when(usual).then(named).otherwise("line"))["line"]
+    return frame.select(pl.when(usual & pl.col("is")).then(named).otherwise("line"))["line"]
 
 
 def change_where(

@@ -18,7 +18,7 @@ from stages.cleaning.conversations import (
 from stages.cleaning.guessing import NOTHING, leaves, messages_answered, share_with_speakers
 from stages.cleaning.layouts import select_conversations, split_turns
 from stages.cleaning.paths import decode
-from stages.cleaning.references import texts_at
+from stages.cleaning.references import MISSING, texts_at
 from stages.common.cli import UserError
 from stages.params import Columns
 
@@ -105,12 +105,13 @@ def find_references(paths: dict[str, list], found: dict) -> str | list[str] | No
     for path, values in paths.items():
         if any(path == other or path.startswith(f"{other}.") for other in taken):
             continue
-        known = [value for value in map(decode, values) if value not in (None, "", [])]
+        known = [value for value in map(decode, values) if not is_missing(value)]
         if not known or any(isinstance(value, dict) for value in known):
             continue
         if sum(texts_at(value, []) is not None for value in known) >= 0.8 * len(known):
             name = path.split(".")[-1]
             score = 4 if REFERENCE.search(name) else 3 if REFERENCE.search(path) else 0
+            score = score or (3 if any(map(REFERENCE.search, fields_of(known))) else 0)
             score = score or (2 if TARGET.search(name) else 0)
             score -= 3 if NOT_REFERENCE.search(name) else 0
             readable[path] = (
@@ -124,11 +125,23 @@ def find_references(paths: dict[str, list], found: dict) -> str | list[str] | No
         answer = f"{found['conversation']}[-1].{found['text']}"
         return answer if messages_answered(values, found) else None
     stem = stem_of(best)
-    empty = [path for path, values in paths.items() if not any(values)]  # in the sample
+    empty = [
+        path for path, values in paths.items() if all(map(is_missing, values))
+    ]  # in the sample
     family = [
         path for path in paths if (path in readable or path in empty) and stem_of(path) == stem
     ]
     return family if len(family) > 1 else best
+
+
+def is_missing(value: object) -> bool:
+    return not value or (isinstance(value, str) and value in MISSING)
+
+
+def fields_of(values: list) -> set[str]:
+    """The names of the fields of objects in lists, such as annotations."""
+    items = [decode(item) for value in values if isinstance(value, list) for item in value]
+    return {key for item in items if isinstance(item, dict) for key in item}
 
 
 def stem_of(path: str) -> str:

@@ -70,18 +70,33 @@ def layout_of(values: list) -> tuple[float, dict] | None:
     if all(isinstance(value, str) for value in values):
         named = share_with_speakers(values)
         return (2.5, {"speaker_separator": "auto"}) if named >= 0.6 else (0.5, {})
+    if all(isinstance(value, dict) for value in values):
+        return layout_of_sides(values)
     if not all(isinstance(value, list) for value in values):
         return None
     items = [item for value in values for item in map(decode, value) if item is not None]
     if items and all(isinstance(item, dict) for item in items):
         return layout_of_objects(items)
     if items and all(isinstance(item, str) for item in items):
-        named = share_with_speakers(["\n".join(value) for value in values])
+        named = share_with_speakers(["\n".join(filter(None, value)) for value in values])
         return (2.5, {"speaker_separator": "auto"}) if named >= 0.6 else (1, {})
     pairs = [i for i in items if isinstance(i, list) and len(i) == 2 and isinstance(i[0], str)]
     if pairs and pairs == items and len({pair[0] for pair in pairs}) <= max(2, len(pairs) / 3):
         return 3, {"speaker": "[0]", "text": "[1]"}
     return None
+
+
+def layout_of_sides(values: list[dict]) -> tuple[float, dict] | None:
+    """The customer's and the agent's field of objects that have a list of texts for each."""
+    lists = {
+        key: [value.get(key) for value in values]
+        for key in values[0]
+        if all(isinstance(decode(value.get(key)), list) for value in values)
+    }
+    sides = [side_of(pattern, lists) for pattern in SIDES]
+    if not all(sides) or sides[0] == sides[1]:
+        return None
+    return 3, {"customer": sides[0], "agent": sides[1]}
 
 
 def layout_of_objects(items: list[dict]) -> tuple[float, dict] | None:

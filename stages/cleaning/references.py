@@ -20,6 +20,8 @@ TEXT_FIELDS = (
     "body",
     "highlights",
 )
+# How programs write that there is none.
+MISSING = ("nan", "NaN", "None", "null", "NULL", "<NA>", "N/A", "n/a", "#N/A")
 
 
 def read_references(table: pl.DataFrame, columns: Columns) -> pl.Series:
@@ -65,7 +67,7 @@ def texts_at(value: object, steps: list[str | int]) -> list[str] | None:
     """The references in one value, in order, each once."""
     value = decode(walk(value, steps))
     values = value if isinstance(value, list | tuple) else [value]
-    texts = [text_of(item) for item in values if item]
+    texts = [text_of(item) for item in values if item and item not in MISSING]
     if None in texts:
         return None  # a number, or an object whose keys would pass for references
     cleaned = [text for text in map(clean_reference, texts) if text]

@@ -13,18 +13,22 @@ PAIRS = [(f"hello, lamp {i} fails", f"sorry, please send a photo {i}") for i in 
 TOLD = [f"Lamp {i} fails. Agent asks for a photo." for i in range(12)]
 OTHER = [f"In case {i} a lamp is broken; a picture is wanted." for i in range(12)]
 NAMED = ("customer", "agent")
+
+
+def said(speaker: str, text: str) -> dict:
+    return {"speaker": speaker, "text": text}
+
+
 CELLS = {
     "tuples": (NAMED, lambda a, b: repr([("customer", a), ("agent", b)])),
     "tuples in a tuple": (NAMED, lambda a, b: repr((("customer", a), ("agent", b)))),
     "an array": (
         NAMED,
-        lambda a, b: (
-            (
-                "array([{'speaker': 'customer', 'text': %r},\n {'speaker': 'agent', 'text': %r}],"
-                " dtype=object)"
-            )
-            % (a, b)
-        ),
+        lambda a, b: f"array([{said('customer', a)},\n {said('agent', b)}], dtype=object)",
+    ),
+    "a list a side": (
+        NAMED,
+        lambda a, b: json.dumps({"customer": [a], "agent": [b], "day": 3}),
     ),
     "JSON in JSON": (
         NAMED,
@@ -124,3 +128,21 @@ def test_references_may_be_empty_in_any_column(names):
     columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
     _, references = read(pl.DataFrame({"dialogue": talks, **columns}))
     assert references == [[text for text in row if text] for row in rows]
+
+
+def test_what_is_missing_is_no_reference():
+    talks = [f"Mira: {a}\nTom: {b}" for a, b in PAIRS]
+    given = {"summary1": TOLD, "summary2": ["nan"] * 12, "summary3": ["None"] * 12}
+    _, references = read(pl.DataFrame({"dialogue": talks, **given}))
+    assert references == [[text] for text in TOLD]
+    lists = [[text, None, ""] for text in TOLD]
+    _, references = read(pl.DataFrame({"dialogue": talks, "summaries": lists}))
+    assert references == [[text] for text in TOLD]
+
+
+def test_references_in_objects_of_another_name():
+    talks = [f"Mira: {a}\nTom: {b}" for a, b in PAIRS]
+    pairs = zip(TOLD, OTHER, strict=True)
+    notes = [str([{"by": 1, "summary": a}, {"by": 2, "summary": b}]) for a, b in pairs]
+    _, references = read(pl.DataFrame({"dialogue": talks, "annotations": notes}))
+    assert references == [list(pair) for pair in zip(TOLD, OTHER, strict=True)]

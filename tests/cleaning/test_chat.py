@@ -162,6 +162,9 @@ FORMS = {
     "Zoom": "10:00:01 From Mira to Everyone: {}\n10:05:00 From Tom to Everyone: {}",
     "Discord": "Mira — 02/01/2024 10:00 AM\n{}\nTom — Today at 10:05 AM\n{}",
     "Teams": "[10:00 AM] Mira\n{}\n[10:05 AM] Tom\n{}",
+    "a list": "- Mira: {}\n- Tom: {}",
+    "numbers": "1. Mira: {}\n2. Tom: {}",
+    "tabs": "10:00\tMira\t{}\n10:05\tTom\t{}",
     "HTML": "<p>Mira: {}</p><p>Tom: {}<br/></p>",
     "escaped": r"Mira: {}\nTom: {}",
 }
@@ -169,7 +172,8 @@ ONE_LINE = {
     "sentences": "Customer: {} Agent: {}",
     "bars": "Customer: {} | Agent: {}",
     "marks": "customer: {} __eot__ agent: {} __eot__",
-    "numbers": "Speaker 1: {} Speaker 2: {}",
+    "headings": "## Customer\n{}\n\n## Agent\n{}",
+    "numbers of speakers": "Speaker 1: {} Speaker 2: {}",
 }
 
 
