@@ -66,9 +66,12 @@ YEAR = re.compile(r"[A-Z]*(?:19|20)\d\d[A-Z]*", re.IGNORECASE | re.ASCII)
 def sieve_named(texts: pl.Series) -> pl.Series:
     """Whether `find_named` may find something in each text."""
     at = texts.str.contains(CODED).arg_true()
-    low = texts.gather(at).str.to_lowercase()
-    known = low.str.contains_any(ALL_WORDS).arg_true()
-    at = at.gather(known.filter(low.gather(known).str.contains(ANNOUNCED)))
+    coded = texts.gather(at)
+    # Letters beyond ASCII have capitals, too, that only lower case finds.
+    others = (coded.str.len_bytes() != coded.str.len_chars()).arg_true()
+    low = coded.clone().scatter(others, coded.gather(others).str.to_lowercase())
+    at = at.filter(low.str.contains_any(ALL_WORDS, ascii_case_insensitive=True))
+    at = at.filter(texts.gather(at).str.to_lowercase().str.contains(ANNOUNCED))
     return pl.repeat(False, len(texts), eager=True).scatter(at, True)
 
 
