@@ -1,7 +1,7 @@
 """Faults that a test injects into a stage, each a function that changes a module in place.
 
 The server of forks calls them by name before the stage runs: `forks.run(root, "finetune",
-faults=[sigterm_at(step=5)])`. A fault is a pair of its name and its arguments, to go through JSON.
+faults=[signal_at(step=5)])`. A fault is a pair of its name and its arguments, to go through JSON.
 """
 
 import os
@@ -35,29 +35,17 @@ def wrap(owner: object, name: str, around: Callable) -> None:
 
 
 @fault
-def sigterm_at(step: int) -> None:
-    """SIGTERM as training begins the step after `step`."""
-    from stages.training import trainer
+def signal_at(step: int, number: int = signal.SIGTERM, ranking: bool = False) -> None:
+    """A signal as training, or with `ranking` the one on a ranking, begins the step after `step`."""
+    from stages.training.ranking import RankingTrainer
+    from stages.training.trainer import ResumableTrainer
 
     def training_step(original, self, *args):
         if self.state.global_step == step:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
         return original(self, *args)
 
-    wrap(trainer.ResumableTrainer, "training_step", training_step)
-
-
-@fault
-def sigint_at(step: int) -> None:
-    """Ctrl-C as training begins the step after `step`."""
-    from stages.training import trainer
-
-    def training_step(original, self, *args):
-        if self.state.global_step == step:
-            os.kill(os.getpid(), signal.SIGINT)
-        return original(self, *args)
-
-    wrap(trainer.ResumableTrainer, "training_step", training_step)
+    wrap(RankingTrainer if ranking else ResumableTrainer, "training_step", training_step)
 
 
 @fault
@@ -103,9 +91,9 @@ def loss_is_nan(step: str) -> None:
 @fault
 def killed_at_save() -> None:
     """The process ends at once, with status 9, as soon as a checkpoint is written."""
-    from stages.training import trainer
+    from stages.training.callbacks import Checkpoints
 
-    wrap(trainer.Checkpoints, "on_save", lambda *_, **__: os._exit(9))
+    wrap(Checkpoints, "on_save", lambda *_, **__: os._exit(9))
 
 
 @fault
@@ -126,48 +114,19 @@ def peft_copies_inputs() -> None:
 
 
 @fault
-def killed_after_batches(count: int) -> None:
-    """The process ends at once, with status 9, when so many batches are kept."""
+def stopped_after_batches(count: int, interrupted: bool = False) -> None:
+    """The process ends at once, with status 9, when so many batches are stored, or gets Ctrl-C."""
     from stages.model import batches
 
-    kept = []
+    stored = []
 
     def append(original, *args):
         original(*args)
-        kept.append(1)
-        if len(kept) == count:
-            os._exit(9)
+        stored.append(1)
+        if len(stored) == count:
+            os.kill(os.getpid(), signal.SIGINT) if interrupted else os._exit(9)
 
     wrap(batches, "append", append)
-
-
-@fault
-def interrupted_after_batches(count: int) -> None:
-    """Ctrl-C when so many batches are kept."""
-    from stages.model import batches
-
-    kept = []
-
-    def append(original, *args):
-        original(*args)
-        kept.append(1)
-        if len(kept) == count:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    wrap(batches, "append", append)
-
-
-@fault
-def sigterm_in_ranking() -> None:
-    """SIGTERM as the second step of the training on a ranking begins."""
-    from stages.training import ranking
-
-    def training_step(original, self, *args):
-        if self.state.global_step == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return original(self, *args)
-
-    wrap(ranking.RankingTrainer, "training_step", training_step)
 
 
 @fault

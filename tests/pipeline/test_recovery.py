@@ -1,6 +1,7 @@
 """Training and generation go on where they were, and end in a sentence where they cannot."""
 
 import json
+import signal
 
 import pytest
 import torch
@@ -17,7 +18,8 @@ from tests.helpers.faults import (
     no_memory_in_generation,
     no_memory_in_training,
     optimizer_does_nothing,
-    sigterm_at,
+    signal_at,
+    stopped_after_batches,
 )
 
 ADAPTER = "models/adapter/adapter_model.safetensors"
@@ -51,7 +53,7 @@ def test_sigterm_keeps_a_checkpoint_and_a_damaged_one_is_skipped(forks, root):
     run(forks, root, "finetune")
     expected = (root / ADAPTER).read_bytes()
     # Twelve dialogues in batches of three: step 6 is in the second epoch.
-    sentence = refused(forks, root, "finetune", 143, [sigterm_at(step=5)])
+    sentence = refused(forks, root, "finetune", 143, [signal_at(step=5)])
     assert "interrupted at step 6 of 8: a checkpoint is kept" in sentence
     (kept,) = (root / "models/checkpoints").iterdir()
     assert {path.name for path in kept.iterdir()} == {"checkpoint-4", "checkpoint-6"}
@@ -61,6 +63,17 @@ def test_sigterm_keeps_a_checkpoint_and_a_damaged_one_is_skipped(forks, root):
     assert "checkpoint-6 is damaged or half-written" in said
     assert "resuming from" in said and "checkpoint-4" in said
     assert (root / ADAPTER).read_bytes() == expected and not kept.exists()
+
+
+def test_ctrl_c_says_what_is_kept_and_the_next_run_resumes(forks, root):
+    said = refused(forks, root, "finetune", 130, [signal_at(step=2, number=signal.SIGINT)])
+    assert said == "error: interrupted at step 3 of 8: a checkpoint is kept, run again to resume"
+    assert "resuming from" in run(forks, root, "finetune")
+    said = refused(
+        forks, root, "generate@base", 130, [stopped_after_batches(count=1, interrupted=True)]
+    )
+    assert said == "error: interrupted: 4 of 5 are kept, run again to resume"
+    assert "resuming from" in run(forks, root, "generate@base")
 
 
 def test_data_workers_change_nothing(forks, root):

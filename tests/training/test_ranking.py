@@ -22,9 +22,9 @@ from stages.training.ranking_loss import (
 from stages.training.shared_prefix import build_row
 from tests.helpers.faults import (
     few_candidates_per_batch,
-    killed_after_batches,
     no_memory_in_training,
-    sigterm_in_ranking,
+    signal_at,
+    stopped_after_batches,
     thirty_epochs_of_ranking,
 )
 from tests.helpers.project import Project, tiny_params
@@ -151,10 +151,10 @@ def test_ranking_goes_on_from_what_the_references_taught(forks, root, params):
 def test_cut_off_anywhere_it_ends_in_the_same_adapter(forks, root):
     finetune(forks, root, **RANKED)
     expected = (root / ADAPTER).read_bytes()
-    finetune(forks, root, status=9, faults=[killed_after_batches(count=2)])
+    finetune(forks, root, status=9, faults=[stopped_after_batches(count=2)])
     (partial,) = (root / "models/checkpoints").glob("*/candidates.jsonl")
     assert len(partial.read_text().splitlines()) == 2  # of three batches
-    said = finetune(forks, root, status=143, faults=[sigterm_in_ranking()])
+    said = finetune(forks, root, status=143, faults=[signal_at(step=1, ranking=True)])
     assert "interrupted at step 2 of 3: a checkpoint is kept" in said.splitlines()[-1]
     assert len(partial.read_text().splitlines()) == 3
     said = finetune(forks, root)
