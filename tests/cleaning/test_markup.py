@@ -71,17 +71,21 @@ def test_no_text_takes_long(piece):
     assert time.monotonic() - started < 10
 
 
-def test_the_case_of_html_bodies(tmp_path, monkeypatch):
-    text = shared("cases/files/html.jsonl").read_text(encoding="utf-8")
+def clean_case(name: str, tmp_path, monkeypatch) -> tuple[list[dict], list[dict]]:
+    """Rows of a handed case, and the dialogues of all splits that clean makes of them."""
+    text = shared(f"cases/files/{name}").read_text(encoding="utf-8")
     rows = [json.loads(line) for line in text.splitlines()]
     columns = NO_COLUMNS | {
         "conversation": "dialogue",
         "references": "summary",
         "speaker_separator": ": ",
     }
-    knobs = {"near_duplicates": None, "holdout": 0.1}
-    clean = run_clean(tmp_path, monkeypatch, columns, {"train": rows}, **knobs)
-    kept = [row for split in clean.values() for row in split]
+    clean = run_clean(tmp_path, monkeypatch, columns, {"train": rows}, near_duplicates=None)
+    return rows, [row for split in clean.values() for row in split]
+
+
+def test_the_case_of_html_bodies(tmp_path, monkeypatch):
+    rows, kept = clean_case("html.jsonl", tmp_path, monkeypatch)
     assert len(kept) == len(rows) == 36
     for row in kept:
         (said, asked), number = (
@@ -94,14 +98,6 @@ def test_the_case_of_html_bodies(tmp_path, monkeypatch):
 
 
 def test_the_case_of_summaries_in_three_lines(tmp_path, monkeypatch):
-    text = shared("cases/files/structured.jsonl").read_text(encoding="utf-8")
-    rows = [json.loads(line) for line in text.splitlines()]
-    columns = NO_COLUMNS | {
-        "conversation": "dialogue",
-        "references": "summary",
-        "speaker_separator": ": ",
-    }
-    clean = run_clean(tmp_path, monkeypatch, columns, {"train": rows}, near_duplicates=None)
-    kept = [row for split in clean.values() for row in split]
+    rows, kept = clean_case("structured.jsonl", tmp_path, monkeypatch)
     assert sorted(row["references"][0] for row in kept) == sorted(row["summary"] for row in rows)
     assert all(row["references"][0].count("\n") == 2 for row in kept)

@@ -15,11 +15,12 @@ from stages.params import OUTPUTS
 from stages.sources import csv_files, excel
 from stages.sources.csv_dialect import dialect_of
 from stages.sources.json_columns import concatenated
+from stages.sources.split_files import SPLIT_NAMES
 from stages.sources.tables import FORMATS, read_tables
 from stages.sources.text import encoding_of, open_text
 from stages.sources.unpacking import format_of
 
-WORDS = {"train": "train|training", "validation": "validation|valid|val|dev", "test": "test"}
+WORDS = SPLIT_NAMES | {"train": "train|training"}  # people write both
 SAMPLE = 20_000  # rows of a split that are looked at
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
