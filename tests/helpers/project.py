@@ -9,6 +9,8 @@ from pathlib import Path
 
 import yaml
 
+from tests.helpers.warm_server import warm_environment
+
 ROOT = Path(__file__).resolve().parents[2]
 CHATS = [
     ("my parcel {n} never came and nobody answers", "we are sorry, send us a DM with the number"),
@@ -98,18 +100,24 @@ def write_corpus(folder: Path, sizes: dict[str, int] | None = None) -> None:
 class Project:
     """A Git repository with the pipeline in it; commands run in it as a user runs them."""
 
-    def __init__(self, root: Path):
-        self.root = root
+    def __init__(self, root: Path, warm: bool = True):
+        """`warm`: stages run in forks of one process, as `tests.helpers.warm_server` says."""
+        self.root, self.warm = root, warm
 
     @property
     def environment(self) -> dict[str, str]:
-        return os.environ | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "GIT_AUTHOR_NAME": "t",
-            "GIT_AUTHOR_EMAIL": "t@example.com",
-            "GIT_COMMITTER_NAME": "t",
-            "GIT_COMMITTER_EMAIL": "t@example.com",
-        }
+        warm = warm_environment() if self.warm else {}
+        return (
+            os.environ
+            | warm
+            | {
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+                "GIT_AUTHOR_NAME": "t",
+                "GIT_AUTHOR_EMAIL": "t@example.com",
+                "GIT_COMMITTER_NAME": "t",
+                "GIT_COMMITTER_EMAIL": "t@example.com",
+            }
+        )
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
         done = subprocess.run(

@@ -31,7 +31,7 @@ def machine(reproduced, tmp_path) -> Project:
     for name in ("Makefile", "requirements.txt", "requirements-dev.txt", "constraints.txt"):
         shutil.copyfile(ROOT / name, root / name)
     set_up(root)
-    return Project(root)
+    return Project(root, warm=False)
 
 
 def set_up(root: Path) -> None:
@@ -222,7 +222,7 @@ def test_what_a_colleague_pushed_is_downloaded(machine, tmp_path, kind):
     machine.run("git", "add", "-A")
     machine.run("git", "commit", "-qm", "remote")
     machine.run("git", "clone", "-q", str(machine.root), str(tmp_path / "second"))
-    second = Project(tmp_path / "second")
+    second = Project(tmp_path / "second", warm=False)
     set_up(second.root)
     with serving(partial(Quiet, directory=store)) as port:
         if kind == "http":

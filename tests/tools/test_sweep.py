@@ -37,7 +37,6 @@ def recorded(reproduced, tmp_path, monkeypatch) -> Project:
     shutil.copytree(reproduced.root, tmp_path / "project")
     (tmp_path / "ran").touch()
     monkeypatch.setenv("RAN", str(tmp_path / "ran"))
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests/helpers/recorder"))
     return Project(tmp_path / "project")
 
 
@@ -83,7 +82,8 @@ def test_a_search_goes_on_after_an_interrupt_and_a_kill(recorded):
         """Start the sweep and send it the signal when what it has said is enough."""
         log = root.parent / f"log{with_signal}"
         with open(log, "w") as out:
-            sweep = subprocess.Popen(command, cwd=root, stdout=out, stderr=out)
+            env = recorded.environment
+            sweep = subprocess.Popen(command, cwd=root, env=env, stdout=out, stderr=out)
         wait_for(lambda: when(log.read_text()) or sweep.poll() is not None, "a trial")
         sweep.send_signal(with_signal)
         status = sweep.wait(60)
@@ -102,13 +102,14 @@ def test_a_search_goes_on_after_an_interrupt_and_a_kill(recorded):
         return lambda said: ran(recorded)["stages.finetune"] == run
 
     status, said = stop(signal.SIGINT, trains(1))
-    assert status == 130 and not left()
+    assert status == 130
+    wait_for(lambda: not left(), "the end of all processes", 10)
     sentence = "error: interrupted: finished trials are kept, run again to resume"
     assert said.splitlines()[-1] == sentence
     status, killed = stop(signal.SIGKILL, trains(3))
     assert status == -signal.SIGKILL and left()
     done = recorded.python("-m", "tools.sweep")
-    assert not left()
+    wait_for(lambda: not left(), "the end of all processes", 10)
 
     # What was interrupted was asked for again, and what was killed likewise.
     def asked(text: str, number: int) -> str:

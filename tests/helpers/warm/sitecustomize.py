@@ -1,0 +1,55 @@
+"""On PYTHONPATH, Python runs this first. It hands stages and tools to the warm server, and records
+them.
+
+`WARM_SERVER` names the server's socket: `python -m stages.finetune` then waits for a fork of the
+server to do the work, with this process's folder, environment and streams. Signals go to the fork,
+and it dies with this process. `RAN` names a file to which the module and its arguments are added:
+what ran is known by it without trusting DVC's word.
+"""
+
+import os
+import sys
+
+# Not fetch: the hub's client reads its environment when it is imported.
+STAGES = ("clean", "format_prompts", "finetune", "generate", "score")
+TOOLS = ("summarize", "inspect", "export")
+MODULES = {*(f"stages.{name}" for name in STAGES), *(f"tools.{name}" for name in TOOLS)}
+FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+def hand_over(arguments: list[str], path: str) -> None:
+    import json
+    import signal
+    import socket
+
+    numbers = [getattr(signal, name) for name in FORWARDED]
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)  # until there is a process to send them to
+    request = {
+        "arguments": arguments,
+        "folder": os.getcwd(),
+        "environment": dict(os.environ),
+        "ignored": [n for n in numbers if signal.getsignal(n) == signal.SIG_IGN],
+    }
+    with socket.socket(socket.AF_UNIX) as server:
+        server.connect(path)
+        socket.send_fds(server, [b"\n"], [0, 1, 2])
+        answers = server.makefile("rw")
+        print(json.dumps(request), file=answers, flush=True)
+        pid = int(answers.readline())
+        for number in set(numbers) - set(request["ignored"]):
+            signal.signal(number, lambda number, _frame: os.kill(pid, number))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+        status = int(answers.readline())
+    if status < 0:
+        signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    os._exit(status)
+
+
+if "-m" in sys.orig_argv:
+    command = sys.orig_argv[sys.orig_argv.index("-m") + 1 :]
+    if "RAN" in os.environ:
+        with open(os.environ["RAN"], "a") as ran:
+            print(*command, file=ran)
+    if command[0] in MODULES and os.environ.get("WARM_SERVER"):
+        hand_over(command, os.environ["WARM_SERVER"])
