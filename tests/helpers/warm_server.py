@@ -121,7 +121,7 @@ def work(request: dict, streams: list[int]) -> int:
         if isinstance(status, str):
             print(status, file=sys.stderr)
             status = 1
-    except BaseException:
+    except (Exception, KeyboardInterrupt):
         traceback.print_exc()
         status = 1
     atexit._run_exitfuncs()
