@@ -121,7 +121,7 @@ def work(request: dict, streams: list[int]) -> int:
         if isinstance(status, str):
             print(status, file=sys.stderr)
             status = 1
-    except (Exception, KeyboardInterrupt):
+    except (Exception, KeyboardInterrupt):  # noqa: BLE001, which is reported as Python does
         traceback.print_exc()
         status = 1
     atexit._run_exitfuncs()
