@@ -1,4 +1,4 @@
-"""The paired bootstrap is sacrebleu's, made of counts instead of texts."""
+"""Significance is sacrebleu's paired test, made of counts instead of texts, and its p holds."""
 
 import math
 
@@ -8,7 +8,7 @@ from sacrebleu.metrics import BLEU
 from sacrebleu.significance import PairedTest
 
 from stages.scoring.bleu import corpus_bleu, statistics
-from tools.compare.significance import gains, paired_bootstrap
+from tools.compare.significance import bootstrap_differences, compare_counts, gains, randomization_p
 
 WORDS = [f"w{i}" for i in range(30)]
 
@@ -38,17 +38,31 @@ def test_p_is_sacrebleus_within_monte_carlo_error(seed, noise):
         [("before", before), ("after", after)],
         {"bleu": BLEU()},
         list(zip(*references, strict=True)),
-        test_type="bs",
+        test_type="ar",
         n_samples=samples,
     )
     theirs = test()[1]["BLEU"]
-    ours = paired_bootstrap(
-        statistics(before, references), statistics(after, references), samples, seed=seed
-    )
-    assert (ours.before, ours.after) == pytest.approx([result.score for result in theirs])
-    p = (ours.p + theirs[1].p_value) / 2
+    counts = statistics(before, references), statistics(after, references)
+    ours = randomization_p(*counts, samples, seed)
+    assert [corpus_bleu(side) for side in counts] == pytest.approx([r.score for r in theirs])
+    p = (ours + theirs[1].p_value) / 2
     error = math.sqrt(2 * p * (1 - p) / samples)
-    assert abs(ours.p - theirs[1].p_value) <= 4 * error + 1 / samples
+    assert abs(ours - theirs[1].p_value) <= 4 * error + 1 / samples
+
+
+@pytest.mark.parametrize("dialogues", [20, 84])
+def test_two_alike_systems_seldom_differ_significantly(dialogues):
+    """Both summaries of a dialogue are of one kind, and so are the two sides."""
+    references, _, _ = corpus(6, 0.0, dialogues)
+    pool = [statistics(corpus(6, noise, dialogues)[2], references) for noise in (0.0, 0.05, 0.1)]
+    rng = np.random.default_rng(7)
+    alarms, tries = 0, 150
+    for _ in range(tries):
+        kinds = np.array([rng.permutation(len(pool))[:2] for _ in range(dialogues)])
+        sides = [np.array([pool[k][i] for i, k in enumerate(kinds[:, j])]) for j in (0, 1)]
+        alarms += randomization_p(*sides, samples=200, seed=int(rng.integers(1 << 30))) < 0.05
+    # 5 % of 150, and three standard errors of that.
+    assert alarms <= 0.05 * tries + 3 * math.sqrt(tries * 0.05 * 0.95)
 
 
 def test_interval_is_of_the_differences_of_resampled_texts():
@@ -63,19 +77,21 @@ def test_interval_is_of_the_differences_of_resampled_texts():
             BLEU().corpus_score([s[i] for i in drawn], streams).score for s in (before, after)
         ]
         differences.append(scores[1] - scores[0])
-    ours = paired_bootstrap(
-        statistics(before, references), statistics(after, references), samples, seed
-    )
+    counts = statistics(before, references), statistics(after, references)
+    assert bootstrap_differences(*counts, samples, seed) == pytest.approx(differences)
+    ours = compare_counts(*counts, samples, seed)
     assert (ours.low, ours.high) == pytest.approx(np.percentile(differences, [2.5, 97.5]))
 
 
 def test_verdicts():
     references, before, after = corpus(4, 0.5)
     good, bad = statistics(before, references), statistics(after, references)
-    worse = paired_bootstrap(good, bad, 500)
+    worse = compare_counts(good, bad, 500)
     assert worse.verdict == "significant" and worse.low <= worse.high < 0
     other = statistics(corpus(4, 0.0)[2], references)
-    assert paired_bootstrap(good, other, 500).verdict == "not significant"
+    assert compare_counts(good, other, 500).verdict == "not significant"
+    few = compare_counts(good[:19], bad[:19], 500)
+    assert few.verdict == "too few dialogues for a verdict" and few.p is None and few.high < 0
 
 
 def test_gains_are_of_one_summary_at_a_time():
