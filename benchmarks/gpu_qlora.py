@@ -155,9 +155,9 @@ def measure(model, checkpointing: str, rows: str, args: argparse.Namespace) -> t
     model.zero_grad()  # what a step without enough memory left
     size = args.step_tokens, model.config.vocab_size
     batches = plain_batches(*size) if rows == "plain" else our_batches(*size, rows == "packed")
-    rates = []
+    rates, warm_up = [], 1 if args.tiny else WARM_UP
     for step, (batch, useful) in enumerate(batches):
-        if step == WARM_UP + args.steps:
+        if step == warm_up + args.steps:
             break
         started = time.perf_counter()
         batch = {key: value.to(model.device) for key, value in batch.items()}
@@ -176,7 +176,7 @@ def measure(model, checkpointing: str, rows: str, args: argparse.Namespace) -> t
         rates.append(useful / (time.perf_counter() - started))
     process = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     peak = torch.cuda.max_memory_allocated() / 1e9 if gpu else process
-    return statistics.median(rates[WARM_UP:]), peak
+    return statistics.median(rates[warm_up:]), peak
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Fixtures: a tiny model, projects in several states, a hub, a server of forks."""
+"""Fixtures: a tiny model, projects in several states, a hub, forks that run stages."""
 
 import fcntl
 import os
@@ -121,6 +121,4 @@ def forks(tmp_path_factory):
     """Runs stages without importing torch for each of them."""
     from tests.helpers.fault_server import Forks
 
-    forks = Forks(tmp_path_factory.mktemp("forks"))
-    yield forks
-    forks.close()
+    return Forks(tmp_path_factory.mktemp("forks"))

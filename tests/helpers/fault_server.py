@@ -1,34 +1,20 @@
-"""Runs stages in forks of a process that has imported torch already, and strikes them down.
+"""Runs stages in forks of the warm server, and strikes them down.
 
-Reads a JSON request a line on stdin, answers each with the exit status. An audit hook counts the
-moments at which the stage opens a file to write, or moves or removes one: a fault may strike there.
-`Forks` is the client.
+An audit hook counts the moments at which the stage opens a file to write, or moves or removes one:
+a fault may strike there. `Forks` is the client; `child` runs in the fork.
 """
 
-import json
 import os
 import signal
-import subprocess
 import sys
 import time
-import traceback
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 from tests.helpers.faults import inject
+from tests.helpers.warm_server import ask
 
-STAGES = ("fetch", "clean", "format_prompts", "finetune", "generate", "score")
-PRELOAD = (
-    *(f"stages.{name}" for name in STAGES),
-    *(f"stages.training.{name}" for name in ("adapter", "dataset", "lora", "metrics", "ranking")),
-    "stages.model.decoding",
-    "stages.scoring.metric",
-    "datasets",
-    "rouge_score.rouge_scorer",
-    "transformers.models.llama.modeling_llama",
-    "peft.tuners.lora",
-)
 MOVES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate"}
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
@@ -48,17 +34,6 @@ class Forks:
 
     def __init__(self, scratch: Path):
         self.log = scratch / "log"
-        root = Path(__file__).resolve().parents[2]
-        self.process = subprocess.Popen(
-            [sys.executable, __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            # Unbuffered, lines come in order whatever the stage does.
-            env=os.environ
-            | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": ""},
-        )
-        assert json.loads(self.process.stdout.readline())["ready"]
 
     def run(
         self,
@@ -76,18 +51,15 @@ class Forks:
         """
         count = Path(f"{self.log}.count")
         count.unlink(missing_ok=True)
-        request = {"cwd": str(root), "stage": stage, "log": str(self.log), "kind": kind, "at": at}
-        request |= {"after": after, "faults": list(faults)}
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
+        fault = {"stage": stage, "log": str(self.log), "kind": kind, "at": at}
+        fault |= {"faults": list(faults)}
+        request = {"folder": str(root), "environment": dict(os.environ), "fault": fault}
+        started = time.monotonic()
+        status = ask(request, after)
+        seconds = time.monotonic() - started
         # A kill at a time may come while this very number is being written.
         moments = int(count.read_text() or 0) if count.exists() else 0
-        return Ended(said=self.log.read_text(), moments=moments, **answer)
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
+        return Ended(status, self.log.read_text(), seconds, moments)
 
 
 class Moments:
@@ -117,7 +89,10 @@ class Moments:
 
 
 def child(request: dict) -> int:
-    os.chdir(request["cwd"])
+    """Run the stage of a request in the present folder, to its exit status."""
+    import torch
+
+    torch.set_num_threads(1)  # as many stages run beside one another
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -140,34 +115,3 @@ def child(request: dict) -> int:
     with open(f"{request['log']}.count", "w") as out:
         out.write(str(moments.count))
     return status
-
-
-def serve() -> None:
-    for name in PRELOAD:
-        import_module(name)
-    print(json.dumps({"ready": True}), flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        pid, started = os.fork(), time.monotonic()
-        if not pid:
-            status = 2
-            try:
-                status = child(request)
-            finally:
-                if sys.exc_info()[0]:
-                    traceback.print_exc()
-                os._exit(status)
-        ended = 0
-        while not ended:
-            time.sleep(0.005)
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if not ended and time.monotonic() - started > (request["after"] or 300):
-                os.kill(pid, signal.SIGKILL)
-                ended, status = os.waitpid(pid, 0)
-        seconds = time.monotonic() - started
-        answer = {"status": os.waitstatus_to_exitcode(status), "seconds": seconds}
-        print(json.dumps(answer), flush=True)
-
-
-if __name__ == "__main__":
-    serve()

@@ -1,8 +1,9 @@
 """Runs the stages of real pipelines in forks of a process that has imported torch already.
 
-The import takes six seconds of a core, and the tests run hundreds of stages. The client is
-`tests/helpers/warm/sitecustomize.py`. Libraries alone are imported here: a fork imports the stage
-from its own project. The process ends with the one that started it.
+The import takes six seconds of a core, and the tests run hundreds of stages. The clients are
+`tests/helpers/warm/sitecustomize.py`, whose forks import the stage from its own project, and
+`tests.helpers.fault_server`, whose forks have the repository's stages. The server ends with the
+process that started it.
 """
 
 import atexit
@@ -24,7 +25,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 WARM = ROOT / "tests/helpers/warm"
+STAGES = ("fetch", "clean", "format_prompts", "finetune", "generate", "score")
 PRELOAD = (
+    *(f"stages.{name}" for name in STAGES),
+    *(f"stages.training.{name}" for name in ("adapter", "dataset", "lora", "metrics", "ranking")),
+    "stages.model.decoding",
+    "stages.scoring.metric",
+    "tests.helpers.fault_server",
     "datasets",
     "evaluate",
     "peft.tuners.lora",
@@ -52,6 +59,20 @@ def warm_environment() -> dict[str, str]:
             time.sleep(0.02)
         started.update({"WARM_SERVER": path, "PYTHONPATH": str(WARM)})
     return started
+
+
+def ask(request: dict, after: float) -> int:
+    """The exit status of a request's process, which is killed `after` seconds, or 300."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.connect(warm_environment()["WARM_SERVER"])
+        socket.send_fds(server, [b"\n"], [0, 1, 2])
+        server.sendall(json.dumps(request).encode() + b"\n")
+        answers = server.makefile("rb", buffering=0)
+        pid = int(answers.readline())
+        if not select.select([server], [], [], after or 300)[0]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return int(answers.readline())
 
 
 def serve(path: str) -> None:
@@ -102,11 +123,15 @@ def work(request: dict, streams: list[int]) -> int:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    for number in request["ignored"]:
-        signal.signal(number, signal.SIG_IGN)
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    if "fault" in request:
+        from tests.helpers.fault_server import child
+
+        return child(request["fault"])
+    for number in request["ignored"]:
+        signal.signal(number, signal.SIG_IGN)
     sys.path[0] = request["folder"]
     for name in [
         name for name in sys.modules if name.split(".")[0] in ("tests", "stages", "tools")

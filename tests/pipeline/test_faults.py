@@ -108,7 +108,7 @@ def test_stages_struck_down_anywhere_make_the_same_when_run_again(forks, root, c
         assert undisturbed[stage].status == 0, undisturbed[stage].said
         expected[stage] = outputs(root, stage)
         assert all(expected[stage].values()) and not leftovers(root, stage)
-    number, seed = int(os.environ.get("FAULTS", "24")), int(os.environ.get("FAULT_SEED", "7"))
+    number, seed = int(os.environ.get("FAULTS", "16")), int(os.environ.get("FAULT_SEED", "7"))
     counts, wipe = Counter(), random.Random(seed)
     for stage, fault in draw(undisturbed, number, seed):
         if wipe.random() < 0.5:  # as DVC does before it runs a stage
