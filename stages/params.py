@@ -271,6 +271,8 @@ class Ranking(Section):
 class Finetune(Section):
     seed: Whole
     lora: Lora
+    max_train_samples: Count | None
+    max_eval_samples: Count | None
     num_train_epochs: Positive
     per_device_train_batch_size: Count
     row_tokens: Whole

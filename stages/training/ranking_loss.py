@@ -6,7 +6,7 @@ the difference of the rewards.
 
 import torch
 
-from stages.training.batch_splitting import Batch, select_rows
+from stages.training.batch_splitting import Batch, select_rows, split_batch
 from stages.training.shared_prefix import Collator
 
 MARGIN = 2.0  # nats per token between a candidate of reward 1 and one of reward 0
@@ -66,6 +66,8 @@ def ranking_loss(
 
 def split_ranking_batch(batch: Batch) -> tuple[Batch, Batch]:
     """Two batches of half the rows each. A row stays complete: its candidates are ranked together."""
+    if "rewards" not in batch:  # validation
+        return split_batch(batch)
     middle = len(batch["rewards"]) // 2
     first = batch["row"] < middle
     return tuple(

@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 from peft.helpers import disable_input_dtype_casting
 from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers.trainer_utils import EvalLoopOutput
 
 from stages.common.atomic_io import disk_errors, remove
 from stages.common.cli import UserError, out_of_memory
 from stages.common.resuming import mark_complete
 from stages.model.hardware import Hardware
 from stages.params import Params
-from stages.training.batch_splitting import split_batch
+from stages.training.batch_splitting import Batch, split_batch
 from stages.training.callbacks import LOSS_NOT_FINITE
 from stages.training.checkpoints import last_checkpoint
 from stages.training.sampler import EpochSampler
@@ -90,15 +91,47 @@ class ResumableTrainer(Trainer):
         return loss
 
     def split_step(self, model, inputs, num_items_in_batch) -> torch.Tensor:
+        if num_items_in_batch is None:  # a model whose loss is the batch's own mean: no sum
+            raise UserError(
+                "a batch does not fit in memory: lower finetune.per_device_train_batch_size"
+            )
+        parts = self.parts(inputs)
+        return sum(self.training_step(model, part, num_items_in_batch) for part in parts)
+
+    def evaluation_loop(self, *args, metric_key_prefix: str = "eval", **kwargs) -> EvalLoopOutput:
+        """Its loss is the mean over predicted tokens; that of `Trainer` is the mean over batches."""
+        self.nats, self.tokens = 0.0, 0
+        output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
+        output.metrics[f"{metric_key_prefix}_loss"] = self.nats / self.tokens
+        return output
+
+    def prediction_step(self, model, inputs, *args, **kwargs) -> tuple:
+        """The mean loss of a batch, which is also added to that of the evaluation."""
+        loss = None
+        try:
+            loss, *_ = super().prediction_step(model, inputs, *args, **kwargs)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+        if loss is None:
+            for part in self.parts(inputs):
+                loss, *_ = self.prediction_step(model, part, *args, **kwargs)
+        else:
+            tokens = len(inputs["labels"])
+            self.nats += float(loss) * tokens
+            self.tokens += tokens
+        return loss, None, None
+
+    def parts(self, inputs: Batch) -> tuple[Batch, Batch]:
+        """The halves of a batch that does not fit in memory."""
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         rows, width = inputs["input_ids"].shape
-        if rows == 1 or num_items_in_batch is None:
+        if rows == 1:
             message = f"a row of {width} tokens does not fit in memory:"
             raise UserError(f"{message} lower {self.memory_param}")
         print(f"finetune: {rows} x {width} tokens do not fit in memory: split", flush=True)
-        parts = self.split_batch(inputs)
-        return sum(self.training_step(model, part, num_items_in_batch) for part in parts)
+        return self.split_batch(inputs)
 
 
 def make_trainer(
