@@ -324,6 +324,7 @@ class Score(Section):
 class Run(Section):
     """How a run goes. Nothing here changes what comes out of it."""
 
+    launch: Text | None
     checkpoint_minutes: Positive
     dataloader_num_workers: Whole
 

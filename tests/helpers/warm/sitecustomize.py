@@ -46,8 +46,11 @@ def hand_over(arguments: list[str], path: str) -> None:
     os._exit(status)
 
 
-if "-m" in sys.orig_argv:
-    command = sys.orig_argv[sys.orig_argv.index("-m") + 1 :]
+command = sys.orig_argv[1:]
+while command and command[0].startswith("-") and command[0] != "-m":
+    command.pop(0)
+if command[:1] == ["-m"]:  # Python's own option, not one of torchrun
+    command.pop(0)
     if "RAN" in os.environ:
         with open(os.environ["RAN"], "a") as ran:
             print(*command, file=ran)
