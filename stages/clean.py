@@ -6,7 +6,6 @@ first: a dialogue that stands there, or nearly so, is dropped from validation an
 `cleaning.json` says how conversations were read, so that new ones are read alike.
 """
 
-import hashlib
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from stages.cleaning.roles import name_roles
 from stages.cleaning.rules import clean_turns, redact_references
 from stages.common.atomic_io import atomic_write, write_json
 from stages.common.cli import UserError, run
+from stages.common.fingerprints import fingerprints as text_fingerprints
 from stages.common.parquet import SPLITS, open_parquet
 from stages.common.prefetch import prefetch
 from stages.params import Clean, load
@@ -34,7 +34,6 @@ RAW = Path("data/raw")
 CLEAN = Path("data/clean")
 # What decides which rows are trained on, and nothing of how a conversation is read.
 TRAINING_ONLY = {"max_malformed", "holdout", "near_duplicates"}
-PUNCTUATION = bytes(code for code in range(128) if not chr(code).isalnum())  # and white space
 REPEATED = ("duplicate", "near-duplicate")  # reasons to drop a row that is well-formed
 
 
@@ -175,11 +174,7 @@ def fingerprints(turns: pl.Series) -> pl.Series:
     The same on every machine and in every version, for `assign` rests on it.
     """
     texts = turns.list.eval(pl.element().struct.field("text")).list.join("")
-    # ASCII's share of it, nearly all, goes faster from bytes.
-    plain = texts.str.to_lowercase().str.replace_all(r"[\W&&[^\x00-\x7F]]", "")
-    said = (text.encode().translate(None, PUNCTUATION) for text in plain)
-    digests = (hashlib.blake2b(text, digest_size=8).digest() for text in said)
-    return pl.Series([int.from_bytes(digest, "big") for digest in digests], dtype=pl.UInt64)
+    return text_fingerprints(texts)
 
 
 def assign(keys: pl.Series, split: str, lacking: list[str], holdout: float) -> pl.Series:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stages.common.atomic_io import need, remove
 from stages.common.cli import run
+from stages.common.launch import launch
 from stages.params import Params, load
 
 PROMPTS = Path("data/prompts")
@@ -23,10 +24,12 @@ SPLITS = ("train", "validation")
 
 def main() -> None:
     params = load()
+    launch(params.run.launch)
     files = [need(PROMPTS / f"{split}.parquet", "run format_prompts first") for split in SPLITS]
     need(BASE, "run fetch@model first")
 
     # These imports take seconds, so params and files are checked before.
+    from stages.model import processes
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_tokenizer
     from stages.model.usage import of_training
@@ -36,6 +39,7 @@ def main() -> None:
     from stages.training.lora import load_lora
     from stages.training.trainer import make_trainer
 
+    processes.join()
     hardware = choose_hardware(params.model.precision)
     checks.check_support(params, hardware)
     tokenizer = load_tokenizer(BASE, params.format_prompts.chat_template)
@@ -57,6 +61,7 @@ def main() -> None:
         figures["ranking"] = metrics.of_ranking(trainer)
         losses["validation"].append(metrics.ranking_point(figures))
     figures |= metrics.of_process(trainer.model)
+    processes.leave_unless_first()
     adapter.write(trainer.model, params, figures, usage, ADAPTER)
     metrics.write(METRICS, figures, losses)
     print(metrics.result_line(figures))

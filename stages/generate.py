@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from stages.common.atomic_io import atomic_write, disk_errors, need, remove
 from stages.common.cli import UserError, run
+from stages.common.launch import launch
 from stages.params import FormatPrompts, Generate, Params, load
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ def main() -> None:
     if len(sys.argv) != 2 or sys.argv[1] not in ("base", "tuned"):
         raise UserError("usage: python -m stages.generate base|tuned")
     which, params = sys.argv[1], load()
+    launch(params.run.launch)
     need(PROMPTS, "run format_prompts first")
 
     import polars as pl
 
     from stages.common.languages import length_unit, lengths
+    from stages.model import batches, processes
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_base, load_tokenizer, load_tuned
     from stages.model.prepacked import prepack
@@ -42,6 +45,7 @@ def main() -> None:
     from stages.model.usage import read as read_usage
 
     rows = pl.read_parquet(PROMPTS, columns=["id", "conversation", "references"])
+    processes.join()
     hardware = choose_hardware(params.model.precision)
     print(f"generate: {len(rows)} summaries by {which} on {hardware}")
     usage = read_usage(ADAPTER, BASE) if which == "tuned" else None
@@ -56,11 +60,13 @@ def main() -> None:
     cut = Counter()
     how = {"partial": partial, "cut": cut, "frame": usage.rendered if usage else None}
     summaries = summarize(prepack(model), tokenizer, conversations, *knobs, **how)
+    processes.leave_unless_first()
     seconds = time.monotonic() - started
     if which == "tuned":
         refuse_constant(summaries, conversations)
     write_summaries(SUMMARIES / f"{which}.jsonl", rows["id"].to_list(), summaries)
-    remove(partial)
+    for file in batches.files(partial):
+        remove(file)
     tell_cut(cut["summaries"], len(summaries), rows["references"], tokenizer, params)
     unit = length_unit(pl.Series(summaries))
     length, rate = lengths(pl.Series(summaries), unit).mean(), len(summaries) / seconds
@@ -143,7 +149,7 @@ def partial_file(which: str, params: Params, hardware) -> Path:
     partial = PARTIAL / f"{which}-{fingerprint(settings, inputs)}.jsonl"
     with disk_errors(partial):
         PARTIAL.mkdir(parents=True, exist_ok=True)
-    if partial.exists():
+    if list(PARTIAL.glob(f"{partial.name}*")):
         print(f"generate: resuming from {partial}")
     return partial
 

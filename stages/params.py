@@ -271,6 +271,8 @@ class Ranking(Section):
 class Finetune(Section):
     seed: Whole
     lora: Lora
+    max_train_samples: Count | None
+    max_eval_samples: Count | None
     num_train_epochs: Positive
     per_device_train_batch_size: Count
     row_tokens: Whole
@@ -322,6 +324,7 @@ class Score(Section):
 class Run(Section):
     """How a run goes. Nothing here changes what comes out of it."""
 
+    launch: Text | None
     checkpoint_minutes: Positive
     dataloader_num_workers: Whole
 

@@ -34,6 +34,7 @@ def main() -> None:
     from stages.common.languages import length_unit
     from stages.common.words import choose_words
     from stages.scoring.bleu import statistics
+    from stages.scoring.lead import lead_2
 
     rows = pl.read_parquet(CLEAN)
     ids = rows["id"].to_list()
@@ -44,7 +45,7 @@ def main() -> None:
     systems = {
         "tuned": read_summaries("tuned", ids),
         "base": read_summaries("base", ids),
-        "first_two_turns": [" ".join(dialogue[:2]) for dialogue in turns],
+        "first_two_turns": [lead_2(dialogue) for dialogue in rows["turns"]],
         "constant": [params.constant] * len(ids),
     }
     counts = {name: statistics(texts, references, words) for name, texts in systems.items()}

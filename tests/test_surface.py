@@ -62,6 +62,8 @@ PARAMS = [
     "finetune.lora.dropout",
     "finetune.lora.target_modules",
     "finetune.lora.last_layers",
+    "finetune.max_train_samples",
+    "finetune.max_eval_samples",
     "finetune.num_train_epochs",
     "finetune.per_device_train_batch_size",
     "finetune.row_tokens",

@@ -3,8 +3,9 @@
     python -m tools.preset llama2-7b-tweetsumm        # or: make preset NAME=llama2-7b-tweetsumm
 
 A preset is a file of `presets/`: a part of params.yaml, set over it leaf by leaf; every other leaf
-and all comments stay. Its key `presets`, if any, lists presets to write first. The result is
-validated whole before anything is written.
+and all comments stay. Its key `presets`, if any, lists presets to write first. A preset that names
+a dataset, or a model, sets all that these need, so no other preset's value is left in it. The
+result is validated whole before anything is written.
 """
 
 import difflib

@@ -1,10 +1,12 @@
 """How a stage or a tool ends: quietly, or with one sentence and an exit status."""
 
+import json
 import logging
 import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable
 
@@ -31,6 +33,7 @@ class Stopped(KeyboardInterrupt):
     """
 
 
+LAST_WORDS = "STAGE_LAST_WORDS"  # environment variable: a file, see `stages.common.launch`
 KEPT = "interrupted: complete outputs are kept, others are removed"
 received = [signal.SIGINT]  # signals, the last one counts
 
@@ -86,7 +89,13 @@ def on_unraisable(error) -> None:
 
 
 def end(message: str, status: int = 1) -> None:
+    """Exit with the sentence on stderr; one of several processes leaves that to their parent."""
     close_progress()
+    if path := os.environ.get(LAST_WORDS):
+        with open(f"{path}.{os.getpid()}", "w", encoding="utf-8") as out:
+            json.dump({"message": message, "status": status}, out)
+        os.replace(out.name, path)
+        time.sleep(10)  # the parent ends all of them
     if status == 1:  # which is what Python makes of a text
         sys.exit(f"error: {message}")
     print(f"error: {message}", file=sys.stderr, flush=True)

@@ -12,6 +12,7 @@ from transformers import set_seed
 
 from stages.common.atomic_io import disk_errors
 from stages.common.cli import Interrupted, UserError, out_of_memory
+from stages.model import processes
 
 Results = list  # anything that JSON can hold, one for each prompt
 
@@ -29,24 +30,35 @@ def run_batches(
 
     The longest prompts come first. Finished batches are stored in the file `partial`, if given, and
     a later call resumes after them. A batch that does not fit in memory is halved, and so are those
-    after it; a `UserError` says when a single prompt does not fit.
+    after it; a `UserError` says when a single prompt does not fit. Several processes take turns at
+    the batches, each with a file of its own beside `partial`, and all of them return all results.
     """
-    done, fitting = read_finished(partial) if partial else {}, batch_size
+    first, fitting = processes.is_first(), batch_size
+    done = processes.from_first(read_finished(partial) if partial and first else {})
     # A terminal redraws the line; a log file gets a new one each time.
     interval = 0.1 if sys.stderr.isatty() else 30
     bar = tqdm(
-        total=len(prompts), unit="dialogue", desc=name, disable=not progress, mininterval=interval
+        total=len(prompts),
+        unit="dialogue",
+        desc=name,
+        disable=not (progress and first),
+        mininterval=interval,
     )
+    turn = 0
     try:
         for number, batch in enumerate(batches(prompts, batch_size)):
+            mine = False
             if any(i not in done for i in batch):
+                mine = turn % processes.size() == processes.rank()
+                turn += 1
+            if mine:
                 # Each batch has its own seed, so a resumed run samples the same tokens.
                 set_seed((seed + number) % 2**32)
                 results, fitting = run_batch(function, [prompts[i] for i in batch], fitting, name)
                 results = dict(zip(batch, results, strict=True))
                 done |= results
                 if partial:
-                    append(partial, results)
+                    append(own_file(partial), results)
             bar.update(len(batch))
     except KeyboardInterrupt:
         if not partial:
@@ -55,18 +67,32 @@ def run_batches(
         raise Interrupted(f"interrupted: {kept}") from None
     finally:
         bar.close()
+    for others in processes.gather(done):
+        done |= others
     return [done[i] for i in range(len(prompts))]
 
 
+def own_file(partial: Path) -> Path:
+    """Where this process stores its batches."""
+    rank = processes.rank()
+    return partial.with_name(f"{partial.name}.{rank}") if rank else partial
+
+
+def files(partial: Path) -> list[Path]:
+    """The files of all processes that have stored batches."""
+    return sorted(partial.parent.glob(f"{partial.name}*"))
+
+
 def read_finished(partial: Path) -> dict:
-    """Results by the index of their prompt. An incomplete last line is removed from the file."""
-    if not partial.exists():
-        return {}
-    *lines, incomplete = partial.read_bytes().split(b"\n")
-    if incomplete:
-        os.truncate(partial, partial.stat().st_size - len(incomplete))
-    done = [json.loads(line) for line in lines]
-    return {int(i): result for batch in done for i, result in batch.items()}
+    """Results by the index of their prompt. An incomplete last line is removed from its file."""
+    done = {}
+    for file in files(partial):
+        *lines, incomplete = file.read_bytes().split(b"\n")
+        if incomplete:
+            os.truncate(file, file.stat().st_size - len(incomplete))
+        for batch in map(json.loads, lines):
+            done |= {int(i): result for i, result in batch.items()}
+    return done
 
 
 def append(partial: Path, results: dict) -> None:

@@ -1,29 +1,24 @@
-"""Split a training batch that does not fit in memory into two batches of fewer rows."""
+"""Take some rows of a training batch: a half that fits in memory, a process's share."""
+
+from collections.abc import Callable
 
 import torch
 
 Batch = dict[str, torch.Tensor]
 
 
-def split_batch(batch: Batch) -> tuple[Batch, Batch]:
-    """Two batches of half the rows each, which together predict what `batch` predicts.
-
-    `batch` comes from `stages.training.shared_prefix.Collator` and has at least two rows.
-    """
-    row = batch["logits_to_keep"].nonzero()[:, 0]  # of each predicted token, in their order
+def split_batch(batch: Batch, select: Callable[[Batch, slice], Batch]) -> tuple[Batch, Batch]:
+    """Two batches of half the rows each, which together predict what `batch` predicts."""
     middle = len(batch["input_ids"]) // 2
-    first = row < middle
-    return (
-        select_rows(batch, slice(0, middle), first),
-        select_rows(batch, slice(middle, None), ~first),
-    )
+    return select(batch, slice(0, middle)), select(batch, slice(middle, None))
 
 
-def select_rows(batch: Batch, rows: slice, predictions: torch.Tensor) -> Batch:
+def select_rows(batch: Batch, rows: slice) -> Batch:
     """Some rows of a batch, without the padding that only the other rows need.
 
-    `predictions` (predicted tokens) is True where a token belongs to one of these rows.
+    `batch` comes from `stages.training.shared_prefix.Collator`.
     """
+    predictions = predictions_of(batch, rows)
     predicted = batch["logits_to_keep"][rows]
     # The last token of a row always predicts: behind the last prediction there is only padding.
     width = int(predicted.any(dim=0).nonzero().max()) + 1
@@ -35,3 +30,10 @@ def select_rows(batch: Batch, rows: slice, predictions: torch.Tensor) -> Batch:
         "shift_labels": batch["shift_labels"][predictions],
         "logits_to_keep": predicted[:, :width],
     }
+
+
+def predictions_of(batch: Batch, rows: slice) -> torch.Tensor:
+    """For each predicted token (predicted tokens) of a batch, whether it belongs to these rows."""
+    chosen = torch.zeros(len(batch["input_ids"]), dtype=torch.bool, device=batch["labels"].device)
+    chosen[rows] = True
+    return chosen[batch["logits_to_keep"].nonzero()[:, 0]]

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from transformers import TrainerCallback
 
 from stages.common.cli import Interrupted, UserError
+from stages.model import processes
 from stages.params import Params
 
 LOSSES = "FINETUNE_LOSSES"  # environment variable: the path of `LossFile`
@@ -39,6 +40,7 @@ class Progress(TrainerCallback):
             desc="finetune",
             unit="step",
             mininterval=interval,
+            disable=not processes.is_first(),
         )
         self.losses = {}
 
@@ -71,8 +73,9 @@ class Checkpoints(TrainerCallback):
 
     def on_signal(self, number: int, _frame) -> None:
         self.interrupted = number
-        # A handler may run in the middle of a print, which cannot be entered twice.
-        os.write(2, b"\nfinetune: stopping after this step and its checkpoint\n")
+        if processes.is_first():
+            # A handler may run in the middle of a print, which cannot be entered twice.
+            os.write(2, b"\nfinetune: stopping after this step and its checkpoint\n")
         self.restore_handlers()  # for a second signal
 
     def restore_handlers(self) -> None:
@@ -83,7 +86,11 @@ class Checkpoints(TrainerCallback):
         self.restore_handlers()
 
     def on_step_end(self, args, state, control, **_):
-        if self.interrupted or time.monotonic() - self.saved > self.seconds:
+        due = time.monotonic() - self.saved > self.seconds
+        # Of several processes, each has its own clock, and the signal may have reached one alone.
+        signals, due = zip(*processes.gather((self.interrupted, due)), strict=True)
+        self.interrupted = max(signals)
+        if self.interrupted or any(due):
             control.should_save = True
         # Losses that are not logged yet are not in the checkpoint: a resumed run would lose them.
         control.should_log |= control.should_save
@@ -119,7 +126,7 @@ class LossFile(TrainerCallback):
     """Appends each evaluation as a line of JSON to the file at `FINETUNE_LOSSES`, for a sweep."""
 
     def on_evaluate(self, args, state, control, metrics, **_):
-        if path := os.environ.get(LOSSES):
+        if (path := os.environ.get(LOSSES)) and processes.is_first():
             with open(path, "a", encoding="utf-8") as out:
                 line = {"step": state.global_step, "validation_loss": metrics["eval_loss"]}
                 out.write(json.dumps(line) + "\n")

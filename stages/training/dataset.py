@@ -11,6 +11,7 @@ from stages.common.limits import fitting_limit, too_many
 from stages.model.tokenization import tokenize_prompt, tokenize_summary
 from stages.params import FormatPrompts, Params
 from stages.training.shared_prefix import build_row
+from stages.training.subset import chosen_rows
 
 
 def read_dataset(path: Path, tokenizer, params: Params, frame: tuple[str, str]) -> Dataset:
@@ -22,7 +23,8 @@ def read_dataset(path: Path, tokenizer, params: Params, frame: tuple[str, str]) 
     """
     prompting, longest = params.format_prompts, params.finetune.max_summary_tokens
     rows, sizes, prompt_sizes = [], [], []
-    for row in pl.read_parquet(path).iter_rows(named=True):
+    used = pl.Series(chosen_rows(path, params.finetune))
+    for row in pl.read_parquet(path).filter(used).iter_rows(named=True):
         summaries = [tokenize_summary(tokenizer, text, prompting) for text in row["references"]]
         fitting = [ids for ids in summaries if len(ids) <= longest]
         sizes += map(len, summaries)

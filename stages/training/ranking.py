@@ -14,6 +14,7 @@ from peft import PeftModel
 
 from stages.common.atomic_io import disk_errors
 from stages.common.resuming import is_complete, mark_complete
+from stages.model import processes
 from stages.model.hardware import Hardware
 from stages.params import Params
 from stages.training.adapter import save_weights
@@ -21,7 +22,7 @@ from stages.training.callbacks import training_callbacks
 from stages.training.checks import check_weights
 from stages.training.lora import load_frozen
 from stages.training.ranking_dataset import sample_ranking_dataset
-from stages.training.ranking_loss import RankingCollator, ranking_loss, split_ranking_batch
+from stages.training.ranking_loss import RankingCollator, ranking_loss, select_ranking_rows
 from stages.training.trainer import ResumableTrainer, training_arguments
 
 START = "start"  # in the folder of checkpoints: the adapter that the ranking starts from
@@ -30,7 +31,7 @@ START = "start"  # in the folder of checkpoints: the adapter that the ranking st
 class RankingTrainer(ResumableTrainer):
     """Trains on rows with candidates. It evaluates on references alone, as its parent does."""
 
-    split_batch = staticmethod(split_ranking_batch)
+    select_rows = staticmethod(select_ranking_rows)
     memory_param = "finetune.ranking.candidates"
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
@@ -49,10 +50,11 @@ class RankingTrainer(ResumableTrainer):
 def save_start(model: PeftModel, folder: Path) -> None:
     """Save the adapter that `train` starts from, unless an earlier run has saved it."""
     start = folder / START
-    if not is_complete(start):
+    if processes.is_first() and not is_complete(start):
         with disk_errors(folder):
             save_weights(model, start)
             mark_complete(start)
+    processes.wait_for_all()
 
 
 def train(

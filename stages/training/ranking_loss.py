@@ -6,7 +6,7 @@ the difference of the rewards.
 
 import torch
 
-from stages.training.batch_splitting import Batch, select_rows
+from stages.training.batch_splitting import Batch, predictions_of, select_rows
 from stages.training.shared_prefix import Collator
 
 MARGIN = 2.0  # nats per token between a candidate of reward 1 and one of reward 0
@@ -64,16 +64,14 @@ def ranking_loss(
     return REFERENCE_WEIGHT * reference_loss + (violation.relu() * better).sum((1, 2)) / pairs
 
 
-def split_ranking_batch(batch: Batch) -> tuple[Batch, Batch]:
-    """Two batches of half the rows each. A row stays complete: its candidates are ranked together."""
-    middle = len(batch["rewards"]) // 2
-    first = batch["row"] < middle
-    return tuple(
-        select_rows(batch, rows, tokens)
-        | {
-            "row": batch["row"][tokens] - rows.start,
-            "summary": batch["summary"][tokens],
-            "rewards": batch["rewards"][rows],
-        }
-        for tokens, rows in ((first, slice(0, middle)), (~first, slice(middle, None)))
-    )
+def select_ranking_rows(batch: Batch, rows: slice) -> Batch:
+    """Some rows of a batch. A row stays complete: its candidates are ranked together."""
+    chosen = select_rows(batch, rows)
+    if "rewards" not in batch:  # validation
+        return chosen
+    predictions = predictions_of(batch, rows)
+    return chosen | {
+        "row": chosen["logits_to_keep"].nonzero()[:, 0],
+        "summary": batch["summary"][predictions],
+        "rewards": batch["rewards"][rows],
+    }

@@ -10,13 +10,15 @@ from pathlib import Path
 import torch
 from peft.helpers import disable_input_dtype_casting
 from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers.trainer_utils import EvalLoopOutput
 
 from stages.common.atomic_io import disk_errors, remove
 from stages.common.cli import UserError, out_of_memory
 from stages.common.resuming import mark_complete
+from stages.model import processes
 from stages.model.hardware import Hardware
 from stages.params import Params
-from stages.training.batch_splitting import split_batch
+from stages.training.batch_splitting import Batch, select_rows, split_batch
 from stages.training.callbacks import LOSS_NOT_FINITE
 from stages.training.checkpoints import last_checkpoint
 from stages.training.sampler import EpochSampler
@@ -24,7 +26,7 @@ from stages.training.shared_prefix import Collator
 
 
 class ResumableTrainer(Trainer):
-    split_batch = staticmethod(split_batch)
+    select_rows = staticmethod(select_rows)
     # The param to lower where a single row does not fit in memory.
     memory_param = "format_prompts.max_prompt_tokens"
 
@@ -39,7 +41,8 @@ class ResumableTrainer(Trainer):
 
     def train_to_end(self) -> None:
         """Train from the last checkpoint in the output folder, or from the start."""
-        last, started = last_checkpoint(Path(self.args.output_dir)), time.monotonic()
+        folder, started = Path(self.args.output_dir), time.monotonic()
+        last = processes.from_first(last_checkpoint(folder) if processes.is_first() else None)
         # peft would copy each input to fp32, though autocast then multiplies in bf16.
         with disable_input_dtype_casting(self.model, active=self.args.bf16):
             self.train(resume_from_checkpoint=str(last) if last else None)
@@ -58,19 +61,58 @@ class ResumableTrainer(Trainer):
 
     def _save_checkpoint(self, model, trial) -> None:
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-        try:
-            with disk_errors(folder):
-                super()._save_checkpoint(model, trial)
-                mark_complete(folder)
-        except UserError:
-            remove(folder)
-            raise
+        if processes.is_first():
+            try:
+                with disk_errors(folder):
+                    super()._save_checkpoint(model, trial)
+                    mark_complete(folder)
+            except UserError:
+                remove(folder)
+                raise
+        best = processes.from_first(self.state.best_model_checkpoint)  # and wait until it is there
+        self.state.best_model_checkpoint = best
+
+    def get_batch_samples(self, *args) -> tuple:
+        """The batches of a step, complete in every process, and the tokens that they predict."""
+        self.rows_seen, self.step_loss = 0, 0.0
+        return super().get_batch_samples(*args)
+
+    def my_rows(self, inputs: Batch) -> Batch | None:
+        """The rows of a batch that this process computes: each in turn, over the step's batches."""
+        count, first = processes.size(), processes.rank() - self.rows_seen
+        rows = slice(first % count, None, count)
+        self.rows_seen += len(inputs["input_ids"])
+        if count == 1:
+            return inputs
+        return self.select_rows(inputs, rows) if len(inputs["input_ids"][rows]) else None
 
     def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
         """The loss of a batch; its gradients are added to those of the step's earlier batches.
 
-        The loss is the sum over the batch's tokens divided by the tokens of the complete step. So
-        the losses and gradients of a split batch add up to those of the batch.
+        With several processes, the step's last batch adds up their losses and their gradients.
+        """
+        mine = self.my_rows(inputs)
+        if mine is None:
+            loss = torch.zeros((), device=self.args.device)
+        else:
+            loss = self.step_on(model, mine, num_items_in_batch)
+        if processes.size() == 1:
+            return loss
+        self.step_loss = self.step_loss + loss.detach().clone()
+        if not self.accelerator.sync_gradients:
+            return torch.zeros_like(loss)
+        trained = [p for p in model.parameters() if p.requires_grad]
+        for parameter in trained:
+            if parameter.grad is None:  # all rows of the step are other processes'
+                parameter.grad = torch.zeros_like(parameter)
+        processes.add_up([self.step_loss, *(parameter.grad for parameter in trained)])
+        return self.step_loss
+
+    def step_on(self, model, inputs: Batch, num_items_in_batch) -> torch.Tensor:
+        """The loss and the gradients of some rows, in parts where they do not fit in memory.
+
+        The loss is the sum over the rows' tokens divided by the tokens of the complete step. So the
+        losses and gradients of the parts add up to those of the whole.
         """
         trained = [p for p in model.parameters() if p.requires_grad]
         before = [None if p.grad is None else p.grad.clone() for p in trained]
@@ -90,15 +132,54 @@ class ResumableTrainer(Trainer):
         return loss
 
     def split_step(self, model, inputs, num_items_in_batch) -> torch.Tensor:
+        if num_items_in_batch is None:  # a model whose loss is the batch's own mean: no sum
+            raise UserError(
+                "a batch does not fit in memory: lower finetune.per_device_train_batch_size"
+            )
+        parts = self.parts(inputs)
+        return sum(self.step_on(model, part, num_items_in_batch) for part in parts)
+
+    def evaluation_loop(self, *args, metric_key_prefix: str = "eval", **kwargs) -> EvalLoopOutput:
+        """Its loss is the mean over predicted tokens; that of `Trainer` is the mean over batches."""
+        self.rows_seen, self.nats, self.tokens = 0, 0.0, 0
+        output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
+        nats, tokens = map(sum, zip(*processes.gather((self.nats, self.tokens)), strict=True))
+        output.metrics[f"{metric_key_prefix}_loss"] = nats / tokens
+        return output
+
+    def prediction_step(self, model, inputs, *args, **kwargs) -> tuple:
+        """The mean loss of a batch, which is also added to that of the evaluation."""
+        mine = self.my_rows(inputs)
+        if mine is None:
+            return torch.zeros((), device=self.args.device), None, None
+        return self.evaluate_on(model, mine, *args, **kwargs), None, None
+
+    def evaluate_on(self, model, inputs: Batch, *args, **kwargs) -> torch.Tensor:
+        loss = None
+        try:
+            loss, *_ = super().prediction_step(model, inputs, *args, **kwargs)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+        if loss is None:
+            for part in self.parts(inputs):
+                loss = self.evaluate_on(model, part, *args, **kwargs)
+        else:
+            tokens = len(inputs["labels"])
+            self.nats += float(loss) * tokens
+            self.tokens += tokens
+        return loss
+
+    def parts(self, inputs: Batch) -> tuple[Batch, Batch]:
+        """The halves of a batch that does not fit in memory."""
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         rows, width = inputs["input_ids"].shape
-        if rows == 1 or num_items_in_batch is None:
+        if rows == 1:
             message = f"a row of {width} tokens does not fit in memory:"
             raise UserError(f"{message} lower {self.memory_param}")
         print(f"finetune: {rows} x {width} tokens do not fit in memory: split", flush=True)
-        parts = self.split_batch(inputs)
-        return sum(self.training_step(model, part, num_items_in_batch) for part in parts)
+        return split_batch(inputs, self.select_rows)
 
 
 def make_trainer(

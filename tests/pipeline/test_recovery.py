@@ -11,7 +11,7 @@ from stages.generate import refuse_constant
 from stages.model.batches import read_finished
 from stages.model.hardware import choose_hardware
 from stages.model.loading import load_base
-from stages.training.batch_splitting import split_batch
+from stages.training.batch_splitting import select_rows, split_batch
 from stages.training.shared_prefix import Collator, build_row
 from tests.helpers.faults import (
     loss_is_nan,
@@ -103,11 +103,11 @@ def test_parts_of_a_batch_give_its_loss_and_its_gradients(tiny_llama):
         sum(losses).backward()
         return sum(losses).item(), model.model.layers[0].self_attn.q_proj.weight.grad.clone()
 
-    first, second = split_batch(batch)
+    first, second = split_batch(batch, select_rows)
     assert len(first["labels"]) + len(second["labels"]) == tokens
     assert first["input_ids"].numel() < batch["input_ids"].numel()
     loss, gradient = step([batch])
-    for parts in ([first, second], [first, *split_batch(second)]):
+    for parts in ([first, second], [first, *split_batch(second, select_rows)]):
         again, same = step(parts)
         assert again == pytest.approx(loss, rel=1e-5)
         assert torch.allclose(same, gradient, rtol=1e-3, atol=1e-7)

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from stages.common.cli import UserError
 from stages.model.hardware import Hardware
 from stages.params import Params, Ranking
+from stages.training.batch_splitting import split_batch
 from stages.training.checks import check_support
 from stages.training.ranking_loss import (
     MARGIN,
     REFERENCE_WEIGHT,
     RankingCollator,
     ranking_loss,
-    split_ranking_batch,
+    select_ranking_rows,
 )
 from stages.training.shared_prefix import build_row
 from tests.helpers.faults import (
@@ -192,7 +193,7 @@ def test_halves_of_a_batch_hold_its_tokens_summaries_and_rewards(rows, seed):
     ]
     batch, middle = RankingCollator(0)(dialogues), rows // 2
     expected = [RankingCollator(0)(some) for some in (dialogues[:middle], dialogues[middle:])]
-    for half, alone in zip(split_ranking_batch(batch), expected, strict=True):
+    for half, alone in zip(split_batch(batch, select_ranking_rows), expected, strict=True):
         for key in ("labels", "row", "summary"):
             assert half[key].tolist() == alone[key].tolist()
         assert half["rewards"].nan_to_num().tolist() == alone["rewards"].nan_to_num().tolist()

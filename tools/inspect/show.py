@@ -146,6 +146,7 @@ def time(look: Look, base: Path, params: Params, rows: int) -> None:
     heading("Training")
     left = look.prompts["train"].height
     dialogues = round(left * max(1, rows / SAMPLE))
+    dialogues = min(dialogues, params.finetune.max_train_samples or dialogues)
     if not (base / "config.json").exists():
         line("time", "not known: run `dvc repro fetch@model`, then this again")
         return

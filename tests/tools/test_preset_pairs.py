@@ -1,0 +1,117 @@
+"""A preset means the same whatever preset was written before it."""
+
+import itertools
+from copy import deepcopy
+
+import pytest
+import yaml
+
+from tests.helpers.data import ROOT
+from tests.test_walls import flatten
+from tools import preset
+
+# What a preset answers for that names a dataset, and one that names a model. The lengths of the
+# texts decide the limits and, with the model, how many are summarised at a time.
+OF_DATA = {
+    *("fetch.dataset", "clean.columns", "clean.roles", "clean.html", "clean.urls"),
+    *("clean.handles", "clean.signatures", "clean.special_characters", "clean.lowercase"),
+    *("format_prompts.max_prompt_tokens", "finetune.max_summary_tokens"),
+    *("finetune.max_train_samples", "finetune.max_eval_samples"),
+    *("generate.batch_size", "generate.max_new_tokens", "score.constant"),
+    *("card.data", "card.data_license"),
+}
+OF_MODEL = {
+    *("fetch.model", "format_prompts.template", "format_prompts.chat_template", "model"),
+    *("finetune.lora", "finetune.num_train_epochs", "finetune.per_device_train_batch_size"),
+    *("finetune.gradient_accumulation_steps", "finetune.optim", "finetune.learning_rate"),
+    *("finetune.lr_scheduler_type", "finetune.activation_checkpointing", "finetune.ranking"),
+    *("finetune.evals_per_epoch", "generate.num_beams", "card.base", "card.base_license"),
+}
+# A preset as `tools.inspect --write` leaves it: other columns, roles, files in a folder of its own.
+WRITTEN = {
+    "fetch": {"dataset": {"source": "files", "path": "data/mine", "files": {"train": "a.csv"}}},
+    "clean": {
+        "columns": "auto",
+        "roles": {"bot": "agent"},
+        **dict.fromkeys(("handles", "signatures", "special_characters", "lowercase"), False),
+    },
+    "format_prompts": {"max_prompt_tokens": 912},
+    "finetune": {"max_summary_tokens": 304},
+    "generate": {"max_new_tokens": 208},
+    "score": {"constant": "Nothing to see."},
+    "card": {"data": "mine", "data_license": "not stated"},
+}
+NAMES = sorted(file.stem for file in (ROOT / "presets").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def layers():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        return {name: preset.layers(name) for name in NAMES} | {"written": [WRITTEN]}
+
+
+DEFAULTS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+
+
+def write(params: dict, layers: list[dict]) -> dict:
+    after = deepcopy(params)
+    for layer in layers:
+        preset.merge(after, layer, ())
+    return after
+
+
+def leaves(params: dict) -> dict[str, object]:
+    """Every leaf that is used: what names a repository is not where the source is another."""
+    used = deepcopy(params)
+    if used["fetch"]["dataset"]["source"] not in ("hub", "dialogstudio"):
+        del used["fetch"]["dataset"]["hub"]
+    if used["fetch"]["dataset"]["source"] != "files":
+        del used["fetch"]["dataset"]["files"]
+    if used["fetch"]["model"]["source"] != "hub":
+        del used["fetch"]["model"]["hub"]
+    if not used["finetune"]["ranking"]["candidates"]:
+        used["finetune"]["ranking"] = 0
+    return {key: value for key, value in flatten(used).items() if not isinstance(value, dict)}
+
+
+def within(key: str, group: set[str]) -> bool:
+    return any(key == one or key.startswith(f"{one}.") for one in group)
+
+
+def answers_for(layers: list[dict], key: str) -> bool:
+    """Whether the preset answers for a leaf: it sets it, or names what the leaf belongs to."""
+    named = set().union(*(flatten(layer) for layer in layers))
+    return (
+        key in named
+        or ("fetch.dataset.source" in named and within(key, OF_DATA))
+        or ("fetch.model.source" in named and within(key, OF_MODEL))
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_after_any_other_preset_it_is_what_it_is_over_the_defaults(layers, name):
+    alone = leaves(write(DEFAULTS, layers[name]))
+    for other in layers:
+        after = leaves(write(write(DEFAULTS, layers[other]), layers[name]))
+        left = {
+            key: (after.get(key), alone.get(key))
+            for key in after.keys() | alone.keys()
+            if after.get(key) != alone.get(key) and answers_for(layers[name], key)
+        }
+        assert not left, f"{name} after {other}"
+
+
+def test_every_leaf_that_a_preset_sets_belongs_to_the_data_or_to_the_model(layers):
+    keys = {k for part in itertools.chain(*layers.values()) for k, v in flatten(part).items()}
+    patches = {k for k in keys if k in leaves(DEFAULTS)}
+    assert {key for key in patches if not within(key, OF_DATA | OF_MODEL)} == set()
+
+
+def test_the_ungated_copy_trains_as_the_gated_one(layers):
+    gated, ungated = (
+        leaves(write(DEFAULTS, layers[f"llama2-7b-tweetsumm{end}"])) for end in ("", "-ungated")
+    )
+    differing = {key for key in gated | ungated if gated.get(key) != ungated.get(key)}
+    source = {"fetch", "clean.columns", "card"}
+    assert {key for key in differing if not within(key, source)} == set()
