@@ -18,7 +18,7 @@ from stages.cleaning.layouts import split_turns
 from stages.cleaning.near_duplicates import Index
 from stages.cleaning.output import Output
 from stages.cleaning.pseudonyms import redact_ids
-from stages.cleaning.raw import read_batches
+from stages.cleaning.raw import read_batches, unread_conversation
 from stages.cleaning.references import unread_reference
 from stages.cleaning.repeats import Ids, Repeats
 from stages.cleaning.roles import name_roles
@@ -130,7 +130,8 @@ def check(out: Output, files: dict[str, pq.ParquetFile], params: Clean) -> None:
     share = sum(malformed.values()) / max(rows, 1)
     if share > params.max_malformed:
         reasons = ", ".join(f"{n} {why}" for why, n in sorted(malformed.items()))
-        example = unread_reference(files["train"], params.columns)
+        example = unread_conversation(files["train"], params.columns)
+        example = example or unread_reference(files["train"], params.columns)
         raise UserError(
             f"{share:.0%} of {rows} rows are malformed ({reasons}), above clean.max_malformed:"
             f" is clean.columns right?{example}"

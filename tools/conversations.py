@@ -13,9 +13,9 @@ import polars as pl
 
 from stages.clean import clean_batch
 from stages.cleaning.columns import find_columns
-from stages.cleaning.guessing import share_with_speakers
 from stages.cleaning.layouts import select_conversations
 from stages.cleaning.paths import decode, is_container, split_path, walk
+from stages.cleaning.who_speaks import share_with_speakers
 from stages.common.cli import UserError
 from stages.format_prompts import render_conversations
 from stages.params import Clean, Columns

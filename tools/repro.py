@@ -23,6 +23,7 @@ import psutil
 from dvc.dirs import site_cache_dir
 
 from stages.common.cli import Interrupted, run
+from stages.params import load
 
 CONFIGS = (Path(".dvc/config"), Path(".dvc/config.local"))
 SECONDS = 20  # that a remote gets to answer
@@ -30,6 +31,7 @@ BROKEN = "it cannot be reached, `dvc pull` says why"
 
 
 def main() -> None:
+    load()  # one sentence for what DVC would call a cycle, such as a path that the pipeline writes
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | changes(Path(folder))
         pull = ["--pull"] if answers(environment) else []

@@ -6,34 +6,13 @@ belongs to the turn before it. A colon in a sentence, in a link or in a time nam
 
 import polars as pl
 
-from stages.cleaning.chat_lines import ROLES, change_where, with_lines, without_brackets
+from stages.cleaning.chat_lines import change_where, with_lines
+from stages.cleaning.chat_marks import with_colons
+from stages.cleaning.chat_times import CLOCK, SINCE, WHEN, WHEN_AFTER_NAME
+from stages.cleaning.speaker_names import NAMELIKE, likely_speakers
 
-# What opens a line in a message and is no name.
-NO_NAMES = (
-    "note|notes|ps|p\\.s|p\\.s\\.|update|edit|address|phone|tel|mobile|email|e-mail|mail|subject|re|fwd"
-    "|total|price|date|time|order|number|no|name|link|url|website|https?|ftp|mailto|tracking|reference"
-    "|reason|error|warning|question|answer|q|a|example|details|status|result|results|summary|code|model"
-    "|version|amount|account|password|username|attention|important|also|tldr|tl;dr|nb|fyi|eta"
-)
 INVISIBLE = " *\t\u00a0\u200e\u200f\u202a\u202c\u202f\u2068\u2069"
 MARKS = r"[\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{feff}]*"
-HALF = r"(?:[ap]\.?[\s\x{202f}]?m\b\.?|上午|下午|午前|午後|오전|오후|ص|م)"
-CLOCK = (
-    rf"(?:{HALF}\s?)?\d{{1,2}}[:h]\d{{2}}(?::\d{{2}})?(?:[.,]\d{{1,6}})?"
-    rf"(?:[\s\x{{202f}}]?{HALF})?(?:\s?(?:Z|UTC|GMT)|\s?[+-]\d{{2}}:?\d{{2}})?"
-)
-DATE = (
-    r"(?:\d{1,4}\s?[./-]\s?\d{1,2}\s?[./-]\s?\d{1,4}\.?"
-    r"|\d{4}\s?[年년]\s?\d{1,2}\s?[月월]\s?\d{1,2}\s?[日일]"
-    r"|\d{1,2}\.?\s(?:de\s)?\p{L}{3,12}\.?(?:\sde)?,?\s\d{2,4}|\p{L}{3,12}\.?\s\d{1,2},?\s\d{4})"
-)
-SINCE = r"(?:\d{1,3}h\s?)?(?:\d{1,3}m\s?)?\d{1,3}s"  # 1m 30s, since the chat began
-WEEKDAY = r"(?:\p{L}{2,12}\.?,?\s)?"
-# A date allows for a time with a point, "1.2.2024 klo 10.00", and for none.
-WHEN = (
-    rf"(?i:{WEEKDAY}{DATE}(?:[,،T]?\s{{0,2}}(?:\p{{L}}{{1,4}}\.?\s)?(?:{CLOCK}|\d{{1,2}}\.\d{{2}}(?:\.\d{{2}})?))?"
-    rf"|(?:(?:today|yesterday)(?:\s+at)?\s)?{CLOCK}(?:,?\s{DATE})?|1\d{{9}}(?:\d{{3}}|\.\d{{1,6}})?)"
-)
 STAMP = rf"(?:[\[(<]\s*(?:{WHEN}|{SINCE})\s*[\])>]|{WHEN}(?:\s*[-–—|,]|\s))\s*(?:[-–—|]\s*)?"
 OPENING = rf"^\s*{MARKS}{STAMP}{MARKS}"
 MAY_OPEN = r"^[\s\pP\p{Cf}]*(?:\pL{1,12}\.?,?\s?){0,3}\d"  # a cheap sieve for it
@@ -42,14 +21,16 @@ NAMED = r"^\s*(?:\*\*)?(?P<name>[^\s:：*\[\](){}<>][^:：\n]{0,58})(?P<colon>[:
 TIMED = rf"^\s*(?P<name>[^\s:：\[\](){{}}<>][^:：\n]{{0,58}}?)\s*[\[(]{WHEN}[\])](?P<colon>\s?[:：])(?P<text>.*)$"
 # A name and a time, and what was said in the lines below: Telegram and Slack write so.
 HEADER = (
-    rf"^\s*{MARKS}([^\s:：\[\](){{}}<>][^:：\n]{{0,58}}?),?\s+(?:[-–—|]\s+)?[\[(]?{WHEN}[\])]?\s*$"
+    rf"^\s*{MARKS}([^\s:：\[\](){{}}<>][^:：\n]{{0,58}}?),?\s+(?:[-–—|]\s+)?"
+    rf"[\[(]?{WHEN_AFTER_NAME}[\])]?\s*$"
 )
 MAY_HEAD = r"^.{3,90}\d(?:.{0,5}[mM]\.?)?[\])]?\s*$"
-WORD = r"(?:[\p{Lu}\p{Lt}\p{Lo}\p{So}\d#@+~][^\s]*|\(\p{L}[^()]*\)|[&/|.-]|van|von|de|der|den|da|di|la|le|el|al|bin|ibn|of|y)"
-NAMELIKE = rf"^{WORD}(?:\s{WORD}){{0,4}}$"
-ITEM = r"^(?:[-•–]|\d{1,3}[.)])\s+"  # of a list
+ITEM = r"^(?:[-•–]|\d{1,3}[.)]|#{1,6}|(?i:turn|message)\s\d+\s?[-–.)|])\s+"  # of a list
+SAYS = (
+    r"(?i)\s(?:says|said|writes|wrote|sagte?|schrieb|a écrit|dit|dijo|dice|escribió|disse|escreveu"
+    r"|ha scritto|scrive|zei|schreef|пишет|написала?|сказала?)$"
+)
 TO_ALL = r"(?i)^from\s+(.+?)\s+to\s+\S.*$"  # From Mira to Everyone
-SINGLE = r"^[^\s!?;,\"]+$"
 
 
 def split_chats(frame: pl.DataFrame) -> pl.DataFrame:
@@ -83,20 +64,10 @@ def mark_speakers(lines: pl.DataFrame) -> pl.DataFrame:
     `stamped`: opens with a time in a text where such lines name the speakers."""
     lines = find_names(lines)
     name, named, stamp = pl.col("name"), pl.col("name").is_not_null(), pl.col("stamp")
-    lower = name.str.to_lowercase()
-    known = lower.str.contains(rf"(?:^|[\s_-])(?:{ROLES})(?:$|[\s_\d-])")
-    often = (pl.len().over("row", "name") > 1) & named
-    first = name.drop_nulls().first().over("row")
-    casual = first.str.contains(r"^\p{Ll}") & ~first.str.contains(rf"^(?:{ROLES})")
-    words = name.str.count_matches(r"\s+") + 1
-    likely = (
-        name.str.contains(NAMELIKE)
-        | (known & (words <= 4))
-        | (name.str.contains(SINGLE) & (often | casual | name.str.contains(r"[@_\d]")))
-        | (often & (words <= 3))
-    ) & ~lower.str.contains(rf"(?:^|\s)(?:{NO_NAMES})(?:$|\s)")
     # In a text in which most names stand behind a time, those lines alone open turns.
-    lines = lines.with_columns(likely=likely.fill_null(False) & ~stamp)
+    lines = lines.with_columns(likely=likely_speakers(lines)).with_columns(
+        likely=pl.col("likely") & ~stamp
+    )
     stamped = (stamp & named).sum().over("row") > pl.col("likely").sum().over("row")
     headed = pl.col("header").is_not_null().sum().over("row") > 1
     speaker = (
@@ -104,13 +75,15 @@ def mark_speakers(lines: pl.DataFrame) -> pl.DataFrame:
         .then(pl.col("header"))
         .when(stamped)
         .then(pl.when(stamp).then(name))
-        .when(likely)
+        .when("likely")
         .then(name)
     )
     lines = lines.with_columns(speaker=speaker, stamped=stamped & stamp)
     text = (
         pl.when(pl.col("speaker").is_not_null())
         .then(pl.when(headed).then(pl.lit("")).otherwise(pl.col("text")))
+        .when(headed & pl.col("line").str.contains(rf"^\s*(?:{CLOCK})\s*$"))
+        .then(pl.lit(""))  # the time of a further message of the same person
         .when(pl.col("stamped"))  # a notice of the program, which nobody wrote
         .then(pl.col("rest"))
         .otherwise(pl.col("line"))
@@ -123,7 +96,7 @@ def find_names(lines: pl.DataFrame) -> pl.DataFrame:
     before its colon, the `text` behind it, and the `header` that it is."""
     line = lines["line"]
     rest = change_where(line, MAY_OPEN, lambda some: some.str.replace(OPENING, ""))
-    heads = without_brackets(lines["row"], rest)
+    heads = with_colons(lines["row"], rest)
     parts = heads.str.extract_groups(NAMED).struct.unnest()
     timed = heads.str.contains(r"[\[(][^\])]{0,30}\d[:h]\d\d[^\])]{0,16}[\])](?:\*\*)?\s?[:：]")
     if timed.any():
@@ -153,7 +126,10 @@ def find_names(lines: pl.DataFrame) -> pl.DataFrame:
         header = pl.when("bare").then(pl.col("rest").str.strip_chars(INVISIBLE)).otherwise(header)
     return lines.with_columns(
         name=pl.when(names_somebody).then(
-            name.str.strip_chars(INVISIBLE).str.replace(ITEM, "").str.replace(TO_ALL, "$1")
+            name.str.strip_chars(INVISIBLE)
+            .str.replace(ITEM, "")
+            .str.replace(TO_ALL, "$1")
+            .str.replace(SAYS, "")
         ),
         header=header,
     ).with_columns(header=pl.when(~pl.col("stamp")).then("header"))
@@ -174,7 +150,9 @@ def of_one_shape() -> pl.Expr:
     is a time, too."""
     length = pl.col("line").str.len_chars().cast(pl.Int64) - pl.col("rest").str.len_chars()
     stamp = pl.col("line").str.head(length)
+    stamp = stamp.str.replace_all(r"\p{Cf}", "")
     shape = stamp.str.replace_all(r"\d+", "0").str.replace_all(r"[\pL\s\x{202f}]+", "a")
+    shape = shape.str.replace_all("(?:0a)+", "0a")  # 8s, 1m 30s
     used = pl.col("stamp") & pl.col("name").is_not_null()
     first = pl.when(used).then(shape).drop_nulls().first().over("row")
     return (shape == first).fill_null(False)

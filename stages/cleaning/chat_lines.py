@@ -1,27 +1,32 @@
 """A chat's text with a turn a line and a colon after each name, however a program wrote that."""
 
+import re
 from collections.abc import Callable
 
 import polars as pl
 
-ROLES = (
-    "customer|agent|user|assistant|client|caller|operator|support|service|system|bot|human|admin"
-    "|advisor|adviser|representative|rep|guest|visitor|staff|member|speaker|person|employee|team|desk"
-    "|buyer|seller|shopper|consumer|end-user|chatbot|technician|interviewer|interviewee|doctor|patient"
-)
+from stages.cleaning import captions, instructions, mails
+from stages.cleaning.speaker_names import NAMELIKE, ROLES
+
 ENDS = "\r\n?|\u2028|\u2029"
 BREAKS = r"(?i)<br\s*/?>|</?(?:p|div|li|tr)(?:\s[^<>]*)?>"
 ESCAPED = r"(?:\\r)?\\n"
-# A name in brackets opens a line: <Mira> hello, [Mira]: hello.
-BRACKETED = (
-    r"^\s*(?:<([^<>/\n]{0,20}\p{L}[^<>/\n]{0,30})>|\[([^\d\[\]\n][^\[\]\n]{0,40})\])"
-    r"\s*[:：]?\s*(\S.*?)(?:</[^<>\n]{1,40}>)?\s*$"
-)
 # A heading that is a role's name, a name between tabs after its time: Markdown, LINE.
 HEADING = rf"(?im)^(?:#{{1,4}}\s+|\*\*)((?:{ROLES})(?:[ _-]?\d{{1,2}})?)(?:\*\*)?\s*$"
 TABS = r"(?m)^(\d{1,2}:\d\d(?::\d\d)?(?:\s?[AP]M)?)\t([^\t\n]{1,40})\t"
+# A name, and below it the time alone: Slack.
+TIME_BELOW = rf"(?m)^({NAMELIKE[1:-1]})\n[ \t]*(\d{{1,2}}:\d\d(?:\s?[AP]M)?)[ \t]*$"
+# A name alone above each paragraph.
+PARAGRAPHS = r"^\s*[^\n:：]{1,60}\n[^\n]*\S[^\n]*\n(?:[^\n]*\S[^\n]*\n)*\s*\n[^\n:：]{1,60}\n\s*\S"
+ROLE_ALONE = re.compile(rf"(?:{ROLES})(?:[ _-]?\d{{1,2}})?", re.IGNORECASE)
+NAME = re.compile(r"[^\W\d_a-z][\w.'’-]*(?: [^\W\d_a-z][\w.'’-]*){0,3}")
+# Marks of chat models' templates, before who speaks and behind what was said.
+TEMPLATE = r"<\|\w+\|>|<(?:start|end)_of_turn>|\[/?INST\]"
+OPENS = r"\s*(?:<\|(?:im_start|start_header_id)\|>|<start_of_turn>)\s*(\w+)\s*(?:<\|end_header_id\|>)?\s*"
+CLOSES = r"<\|\w+\|>|<end_of_turn>|</?s>|<[be]os>"
 # What stands between the turns of a text in one line, besides spaces.
-BETWEEN = r"\s*(?:\||/{1,2}|;|__eo[tu]__)?\s+"
+BETWEEN = r"\s*(?:\||/{1,2}|;|__eo[tu]__|#{2,4})?\s+"
+HASHES = r"\s*#{2,4}\s*"
 # A role's name within a line, written as the first in its text is: the agent in a sentence is none.
 STYLES = [
     "|".join([*(f"{name[0].upper()}{name[1:]}" for name in ROLES.split("|")), ROLES.upper()]),
@@ -30,38 +35,58 @@ STYLES = [
 
 
 def with_lines(texts: pl.Series) -> pl.Series:
-    """Texts with a turn a line, where they are all in one or HTML and escapes write the ends."""
+    """Texts with a turn a line and a colon after each name, of the conversation alone."""
     texts = texts.str.replace_all(ENDS, "\n")
+    texts = change_each(texts, captions.SIEVE, captions.caption_lines)
     texts = change_where(texts, BREAKS, lambda some: some.str.replace_all(BREAKS, "\n"))
     # Of a text in one line alone, for these may be a part of what somebody says.
     one_line = rf"^[^\n]*{ESCAPED}[^\n]*$"
     texts = change_where(texts, one_line, lambda some: some.str.replace_all(ESCAPED, "\n"))
-    texts = change_where(texts, HEADING, lambda some: some.str.replace_all(HEADING, "$1:"))
-    texts = change_where(texts, TABS, lambda some: some.str.replace_all(TABS, "$1 $2: "))
+    texts = change_each(texts, instructions.SIEVE, instructions.without_instruction)
+    texts = change_where(texts, TEMPLATE, without_template)
+    texts = change_each(texts, mails.SIEVE, mails.mail_lines)
+    for pattern, written in ((HEADING, "$1:"), (TABS, "$1 $2: "), (TIME_BELOW, "$1  $2")):
+        texts = change_where(
+            texts, pattern, lambda some, p=pattern, w=written: some.str.replace_all(p, w)
+        )
+    texts = change_each(texts, PARAGRAPHS, with_names_above)
     for style in STYLES:
         role = rf"(?:(?:{style})(?:[ _-]?\d{{1,2}})?|#[A-Z][a-z]+_?\d{{1,2}}#)\s?:\s"
-        two = rf"^\s*{role}[^\n]*\s{role}[^\n]*$"
+        two = rf"^\s*(?:{HASHES})?{role}[^\n]*(?:\s|#){role}[^\n]*$"
         texts = change_where(texts, two, lambda some, role=role: split_line(some, role))
     return texts
 
 
+def with_names_above(text: str) -> str:
+    """The text with a colon after the name above each paragraph, if these are roles or speak again."""
+    parts = [part.split("\n", 1) for part in re.split(r"\n\s*\n", text.strip("\n"))]
+    names = [part[0].strip() for part in parts]
+    again = 2 * len(set(names)) <= len(names) + 1
+    if len(set(names)) < 2 or not all(len(part) == 2 for part in parts):
+        return text
+    if not all(ROLE_ALONE.fullmatch(name) or (again and NAME.fullmatch(name)) for name in names):
+        return text
+    return "\n".join(f"{name}: {said}" for name, (_, said) in zip(names, parts, strict=True))
+
+
+def without_template(texts: pl.Series) -> pl.Series:
+    texts = texts.str.replace_all("<start_of_turn>model", "<start_of_turn>assistant", literal=True)
+    texts = texts.str.replace_all(OPENS, "\n$1: ")
+    for mark, role in ((r"\s*\[INST\]\s*", "user"), (r"\s*\[/INST\]\s*", "assistant")):
+        texts = texts.str.replace_all(mark, f"\n{role}: ")
+    return texts.str.replace_all(CLOSES, "")
+
+
 def split_line(texts: pl.Series, role: str) -> pl.Series:
-    texts = texts.str.replace_all(rf"{BETWEEN}({role})", "\n$1")
+    texts = texts.str.replace_all(rf"(?:{BETWEEN}|{HASHES})({role})", "\n$1")
     return texts.str.replace(r"\s*__eo[tu]__\s*$", "")
 
 
-def without_brackets(rows: pl.Series, lines: pl.Series) -> pl.Series:
-    """Lines with a colon after the name that they open with in brackets, in texts where half of
-    the lines and the first do: `[photo] look` names nobody."""
-    bracketed = lines.str.contains(BRACKETED)
-    if not bracketed.any():
-        return lines
-    frame = pl.DataFrame({"row": rows, "line": lines, "is": bracketed})
-    filled = pl.col("line").str.strip_chars() != ""
-    count, first = pl.col("is").sum(), pl.col("is").filter(filled).first()
-    usual = ((count > 1) & (2 * count >= filled.sum()) & first).over("row")
-    named = pl.col("line").str.replace(BRACKETED, "$1$2: $3")
-    return frame.select(pl.when(usual & pl.col("is")).then(named).otherwise("line"))["line"]
+def change_each(texts: pl.Series, sieve: str, change: Callable[[str], str]) -> pl.Series:
+    """The texts, those changed one by one that a cheap expression picks."""
+    return change_where(
+        texts, sieve, lambda some: pl.Series(list(map(change, some)), dtype=pl.String)
+    )
 
 
 def change_where(

@@ -6,6 +6,7 @@ from statistics import mean
 import polars as pl
 import pyarrow.parquet as pq
 
+from stages.cleaning.answers import holds_answer, without_answer
 from stages.cleaning.conversations import (
     ID,
     REFERENCE,
@@ -13,19 +14,19 @@ from stages.cleaning.conversations import (
     find_conversation,
     find_layout,
     listed,
+    stem_of,
     words,
 )
-from stages.cleaning.guessing import NOTHING, leaves, messages_answered, share_with_speakers
+from stages.cleaning.guessing import NOTHING, leaves, messages_answered
 from stages.cleaning.layouts import select_conversations, split_turns
-from stages.cleaning.paths import decode
+from stages.cleaning.paths import decode, split_path, walk
 from stages.cleaning.references import MISSING, texts_at
+from stages.cleaning.who_speaks import FEW_ROWS, share_with_speakers
 from stages.common.cli import UserError
 from stages.params import Columns
 
 SAMPLE = 200  # rows
 NOT_REFERENCE = re.compile(r"extractive|\bid\b|_id$|length|count|model", re.IGNORECASE)
-# What columns of one kind differ by: summary_2, summary b, annotator2_summary.
-NUMBER = re.compile(r"\d{1,2}(?!\d)|(?<=[ _-])[a-e]$")
 
 
 def settle_columns(columns: Columns | str, source: pq.ParquetFile) -> Columns:
@@ -41,7 +42,27 @@ def settle_columns(columns: Columns | str, source: pq.ParquetFile) -> Columns:
     found = find_columns(pl.from_arrow(batch), None if columns == "auto" else columns)
     known = {key: value for key, value in found.model_dump().items() if value is not None}
     print("clean: columns found:", ", ".join(f"{key}: {value}" for key, value in known.items()))
+    sample = pl.DataFrame({"conversation": select_conversations(pl.from_arrow(batch), found)})
+    if note := speakers_note(split_turns(sample.with_row_index("row"), found)):
+        print(f"clean: {note}")
     return found
+
+
+def speakers_note(turns: pl.DataFrame) -> str | None:
+    """A sentence where conversations, of their `row`, `speaker`, `text`, lack two speakers: how
+    they name them may not have been understood."""
+    speakers = turns.group_by("row", maintain_order=True).agg(
+        pl.col("speaker").drop_nulls().n_unique()
+    )
+    if not speakers["speaker"].sum():
+        return "no speakers are found: if the texts name them, see the layouts in docs/data.md"
+    few = speakers.filter(pl.col("speaker") < 2)["row"]
+    if len(few) <= FEW_ROWS * len(speakers):
+        return None
+    return (
+        f"{len(few)} of {len(speakers)} conversations have fewer than two speakers, such as row"
+        f" {few[0] + 1}: if they name more, see the layouts in docs/data.md"
+    )
 
 
 def find_columns(
@@ -62,6 +83,7 @@ def find_columns(
     }
     # A column whose name holds a dot is no path.
     if "conversation" in fixed:
+        add_path(fixed["conversation"], paths, columns)
         layout = find_layout(fixed["conversation"], paths)
         layout = {key: layout.get(key) for key in NOTHING} | {
             k: fixed[k] for k in NOTHING if k in fixed
@@ -75,6 +97,8 @@ def find_columns(
         found["references"] = fixed["references"]
     else:
         found["references"] = find_references(paths, found)
+    if "conversation" not in fixed and holds_answer(paths, found):
+        found |= without_answer(paths, columns, found)
     if found["references"] is None and references:
         raise UserError(
             f"no summaries are found: set clean.columns.references to one of {listed(frame.columns)}"
@@ -84,6 +108,13 @@ def find_columns(
     if one_message_each(rows, checked):
         return checked.model_copy(update={"speaker_separator": "auto"})
     return checked
+
+
+def add_path(path: str | None, paths: dict[str, list], columns: dict[str, list]) -> None:
+    """Add what lies at a path, into lists, too, such as calls[0].turns."""
+    name, steps = split_path(path or "", columns)
+    if name and path not in paths:
+        paths[path] = [walk(value, steps) for value in columns[name]]
 
 
 def one_message_each(rows: pl.DataFrame, columns: Columns) -> bool:
@@ -142,12 +173,6 @@ def fields_of(values: list) -> set[str]:
     """The names of the fields of objects in lists, such as annotations."""
     items = [decode(item) for value in values if isinstance(value, list) for item in value]
     return {key for item in items if isinstance(item, dict) for key in item}
-
-
-def stem_of(path: str) -> str:
-    """What a path and its like for other references have in common: all but its last number."""
-    found = list(NUMBER.finditer(path))
-    return f"{path[: found[-1].start()].rstrip('. _-')}{path[found[-1].end() :]}" if found else path
 
 
 def find_id(columns: dict[str, list]) -> str | None:

@@ -4,16 +4,9 @@ import re
 from collections.abc import Iterable
 from statistics import mean
 
-from stages.cleaning.guessing import (
-    SIDES,
-    SPEAKER,
-    layout_of,
-    said,
-    siblings,
-    side_of,
-    speaker_score,
-)
+from stages.cleaning.guessing import layout_of
 from stages.cleaning.paths import decode
+from stages.cleaning.who_speaks import SIDES, SPEAKER, said, siblings, side_of, speaker_score
 from stages.common.cli import UserError
 
 CONVERSATION = re.compile(
@@ -31,6 +24,16 @@ TARGET = re.compile(
 )
 ID = re.compile(r"(?:^|[\s_.-])(?:id|uuid|guid|key|fname|filename)$|[a-z]I[dD]$", re.IGNORECASE)
 
+KEY = re.compile(r"ticket|case|thread|call|conversation|session|chat|dialog(?:ue)?", re.IGNORECASE)
+# What columns of one kind differ by: summary_2, summary b, annotator2_summary.
+NUMBER = re.compile(r"\d{1,2}(?!\d)|(?<=[ _-])[a-e]$")
+
+
+def stem_of(path: str) -> str:
+    """What a path and its like have in common: all but its last number."""
+    found = list(NUMBER.finditer(path))
+    return f"{path[: found[-1].start()].rstrip('. _-')}{path[found[-1].end() :]}" if found else path
+
 
 def listed(names: Iterable[str]) -> str:
     names = list(names)
@@ -39,15 +42,31 @@ def listed(names: Iterable[str]) -> str:
 
 def find_layout(path: str, paths: dict[str, list]) -> dict:
     guess = layout_of(paths.get(path, []))
-    if guess is None or not guess[1]:
-        return next(({"speaker": other} for other in siblings_of_lists(path, paths)), {})
-    return guess[1]
+    return guess[1] if guess and guess[1] else speakers_beside(path, paths)
 
 
-def siblings_of_lists(path: str, paths: dict[str, list]) -> list[str]:
+def speakers_beside(path: str, paths: dict[str, list]) -> dict:
+    """The list of speakers beside a list of texts, if there is one; `UserError` where it is of
+    another length in most rows."""
     values = [value for value in map(decode, paths.get(path, [])) if value is not None]
-    lists = values and all(isinstance(value, list) for value in values)
-    return list(siblings(path, paths)) if lists else []
+    if not values or not all(isinstance(value, list) for value in values):
+        return {}
+    found = sorted(siblings(path, paths), key=lambda pair: len(pair[1]))
+    if not found:
+        return {}
+    name, unequal = found[0]
+    if len(unequal) > len(values) / 2:
+        raise UserError(
+            f"{name!r} looks like the speakers of {path!r}, but is not as long in rows"
+            f" {numbers(unequal)}: mend them, or set clean.columns.conversation to {path!r} and"
+            " clean.columns.speaker to null, for turns without speakers"
+        )
+    return {"speaker": name}
+
+
+def numbers(rows: list[int]) -> str:
+    """The first few, for an error."""
+    return ", ".join(map(str, rows[:5])) + (f" and {len(rows) - 5} more" if len(rows) > 5 else "")
 
 
 def find_conversation(paths: dict[str, list], columns: dict[str, list]) -> dict:
@@ -59,32 +78,55 @@ def find_conversation(paths: dict[str, list], columns: dict[str, list]) -> dict:
         if guess is None or ID.search(name):
             continue
         sure, layout = guess
-        if sure == 1 and (beside := siblings_of_lists(path, paths)):
-            sure, layout = 3, {"speaker": beside[0]}
+        if sure == 1 and any(len(rows) <= len(values) / 2 for _, rows in siblings(path, paths)):
+            sure, layout = 3, speakers_beside(path, paths)
         sure += 1 if CONVERSATION.search(name) else 0.5 if CONVERSATION.search(path) else 0
         sure -= 3 if REFERENCE.search(path) else 1 if TARGET.search(path) else 0
         length = mean(len(" ".join(words(value))) for value in values)
-        ranked.append((sure, length, path, layout))
-    best = max(ranked, default=None, key=lambda entry: entry[:2])
+        lacking = sum(value is None for value in values) / len(values)
+        ranked.append((sure, length, path, layout, lacking))
+    # Where many rows have nothing, their conversations lie elsewhere.
+    best = max(ranked, default=None, key=lambda entry: (entry[0] - 4 * entry[4], entry[1]))
     sides = [side_of(pattern, {k: v for k, v in columns.items() if spoken(v)}) for pattern in SIDES]
     if all(sides) and sides[0] != sides[1] and (best is None or best[0] < 2.5):
+        check_alone(sides, columns)
         return {"conversation": None, "customer": sides[0], "agent": sides[1]}
-    if best and not best[3] and (key := turn_a_row(columns)):
+    if (best is None or not best[3]) and (key := turn_a_row(columns)):
         raise UserError(
             f"each row looks like one turn of the conversation that {key!r} names: write a row a"
             " conversation, with a list of its turns"
         )
+    if best is None or not best[3]:
+        check_alone([best[2]] if best else columns, columns)
     # Texts alone are a document: long, or called what conversations are called.
     if best is None or (best[0] < 1 and best[1] < 200):
         raise UserError(
             f"no conversation is found: set clean.columns.conversation to one of {listed(columns)}"
         )
-    return {"conversation": best[2], **best[3]}
+    return {"conversation": best[2], **(best[3] or speakers_beside(best[2], paths))}
+
+
+def check_alone(names: Iterable[str], columns: dict[str, list]) -> None:
+    """`UserError` where columns of the same name but for a number hold further turns: agent_2."""
+    texts = [name for name, values in columns.items() if spoken(values)]
+    for name in names:
+        alike = [other for other in texts if stem_of(other) == stem_of(name)]
+        if len(alike) > 1 and name in alike and not REFERENCE.search(name):
+            raise UserError(
+                f"{listed(alike)} look like turns of one conversation: write them as one column, with"
+                " a list of its turns or a turn a line, as in `Name: text`; or set"
+                " clean.columns.conversation, or customer and agent, to the ones to read"
+            )
 
 
 def turn_a_row(columns: dict[str, list]) -> str | None:
     """The column that names the conversation of each row, where a row is one turn."""
-    keys = [name for name, v in columns.items() if ID.search(name) and len(set(v)) <= len(v) / 2]
+    keys = [
+        name
+        for name, values in columns.items()
+        if (ID.search(name) or KEY.fullmatch(name))
+        and len(set(map(str, values))) <= len(values) / 2
+    ]
     speakers = [
         name for name, v in columns.items() if SPEAKER.search(name) and speaker_score(name, v) > 1
     ]

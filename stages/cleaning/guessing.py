@@ -5,31 +5,21 @@ import re
 from collections.abc import Iterator
 from statistics import mean
 
-import polars as pl
-
-from stages.cleaning.chat import split_chats
-from stages.cleaning.nested import text_of
+from stages.cleaning.nested import holds_objects
 from stages.cleaning.paths import decode, field
-from stages.cleaning.roles import guess_roles
+from stages.cleaning.who_speaks import (
+    FEW_ROWS,
+    SIDES,
+    SPEAKER,
+    said,
+    share_with_speakers,
+    side_of,
+    speaker_score,
+)
 
 TEXT = re.compile(
     r"text|content|body|html|utterance|message|msg|value|said|sentence|line|comment|post|reply|transcript",
     re.IGNORECASE,
-)
-SPEAKER = re.compile(
-    r"speaker|role|author|from|sender|name|user|who|participant|inbound|is_|incoming|outgoing"
-    r"|direction|type|side|party|channel_?role",
-    re.IGNORECASE,
-)
-# Fields whose numbers, if they are few, say who speaks.
-NUMBERED_SPEAKER = re.compile(
-    r"speaker|role|sender|author|inbound|^is_?[a-z]|^isA|direction|participant|party|side",
-    re.IGNORECASE,
-)
-FEW = 12
-SIDES = (
-    re.compile(r"user|customer|client|caller|consumer|visitor|guest|question|human", re.IGNORECASE),
-    re.compile(r"agent|system|assistant|bot|operator|support|advis|staff|answer", re.IGNORECASE),
 )
 NOTHING = {
     "customer": None,
@@ -72,18 +62,50 @@ def layout_of(values: list) -> tuple[float, dict] | None:
         return (2.5, {"speaker_separator": "auto"}) if named >= 0.6 else (0.5, {})
     if all(isinstance(value, dict) for value in values):
         return layout_of_sides(values)
-    if not all(isinstance(value, list) for value in values):
-        return None
-    items = [item for value in values for item in map(decode, value) if item is not None]
-    if items and all(isinstance(item, dict) for item in items):
-        return layout_of_objects(items)
+    lists = [value for value in map(inner_list, values) if isinstance(value, list)]
+    texts = [value for value in values if isinstance(value, str)]
+    if len(lists) < FEW_ROWS * len(values):  # a text may look like a list
+        return layout_of(texts) if texts else None
+    # A text or an object beside lists is read by the layout of the lists, too.
+    return layout_of_lists(lists)
+
+
+def inner_list(value: object) -> object:
+    """Of an object beside lists or texts, the one list of objects in it, as `nested` reads it."""
+    parts = list(map(decode, value.values())) if isinstance(value, dict) else []
+    inner = [part for part in parts if isinstance(part, list) and part and holds_objects(part)]
+    return inner[0] if len(inner) == 1 else value
+
+
+def layout_of_lists(lists: list[list]) -> tuple[float, dict] | None:
+    items = [item for value in lists for item in map(decode, value) if item is not None]
+    objects = [item for item in items if isinstance(item, dict)]
+    if objects and len(objects) >= FEW_ROWS * len(items):
+        others = sum(not isinstance(item, dict | str) for item in items)
+        return layout_of_objects(objects) if others <= FEW_ROWS * len(items) else None
     if items and all(isinstance(item, str) for item in items):
-        named = share_with_speakers(["\n".join(filter(None, value)) for value in values])
+        named = share_with_speakers(["\n".join(filter(None, value)) for value in lists])
         return (2.5, {"speaker_separator": "auto"}) if named >= 0.6 else (1, {})
-    pairs = [i for i in items if isinstance(i, list) and len(i) == 2 and isinstance(i[0], str)]
-    if pairs and pairs == items and len({pair[0] for pair in pairs}) <= max(2, len(pairs) / 3):
-        return 3, {"speaker": "[0]", "text": "[1]"}
-    return None
+    return layout_of_tuples(items)
+
+
+def layout_of_tuples(items: list) -> tuple[float, dict] | None:
+    """Which places of turns that are lists, such as [time, speaker, text], hold what."""
+    lengths = {len(item) if isinstance(item, list) else 0 for item in items}
+    if len(lengths) != 1 or not 2 <= max(lengths) <= 6:
+        return None
+    places = {f"[{n}]": list(column) for n, column in enumerate(zip(*items, strict=True))}
+    texts = {place: mean(len(said(v)) for v in found) for place, found in places.items()}
+    text = max(texts, key=texts.get)
+    names = {
+        place: len(set(found))
+        for place, found in places.items()
+        if place != text and all(isinstance(v, str) and re.search("[^\\W\\d_]", v) for v in found)
+    }
+    speaker = min(names, key=names.get, default=None)
+    if speaker is None or names[speaker] > max(2, len(items) / 3):
+        return None
+    return 3, {"speaker": speaker, "text": text}
 
 
 def layout_of_sides(values: list[dict]) -> tuple[float, dict] | None:
@@ -130,65 +152,6 @@ def layout_of_objects(items: list[dict]) -> tuple[float, dict] | None:
 
 def inside(path: str, others: dict) -> bool:
     return any(path.startswith(f"{other}.") for other in others)
-
-
-def said(value: object) -> str:
-    """A field's text; of a number or nothing, none."""
-    value = decode(value)
-    if isinstance(value, bool | int | float) or value is None:
-        return ""
-    return text_of(value) or ""
-
-
-def speaker_score(path: str, values: list) -> float:
-    """How likely a field of turns says who speaks; 0: not at all."""
-    known = [value for value in values if value is not None]
-    numbered = NUMBERED_SPEAKER.search(path.split(".")[-1]) and len(set(map(str, known))) <= FEW
-    kinds = str | bool | int if numbered else str | bool
-    if not known or not all(isinstance(value, kinds) for value in known):
-        return 0
-    names = [str(value).lower() for value in known]
-    if mean(map(len, names)) > 40 or max(map(len, names)) > 80:
-        return 0
-    distinct = len(set(names))
-    score = 1 + len(known) / len(values)
-    score += 2 * len(guess_roles(set(names))) / distinct
-    score += 1 if re.search(r"speaker|role|author|sender|from|inbound", path, re.IGNORECASE) else 0
-    score -= 3 if re.search(r"(?:_id|[a-z]Id)$", path) else 0  # a name says more
-    score -= 2 if distinct == 1 else 0
-    score -= 2 if distinct > max(2, len(names) / 2) else 0
-    return max(score, 0.1)
-
-
-def side_of(pattern: re.Pattern, fields: dict[str, list]) -> str | None:
-    """The one-sided field with the most text whose name says whose it is, not what is beside it."""
-    fitting = [
-        path
-        for path in fields
-        if pattern.search(path) and not re.search(r"info|\bid\b|history|name", path, re.IGNORECASE)
-    ]
-    return max(fitting, key=lambda path: sum(len(said(v)) for v in fields[path]), default=None)
-
-
-def share_with_speakers(texts: list[str]) -> float:
-    """The share of texts in which two people or more are named before what they say."""
-    frame = pl.DataFrame({"row": range(len(texts)), "conversation": texts})
-    turns = split_chats(frame)
-    named = turns.group_by("row").agg(pl.col("speaker").drop_nulls().n_unique().alias("n"))
-    return (named["n"] >= 2).sum() / len(texts)
-
-
-def siblings(path: str, paths: dict[str, list]) -> Iterator[str]:
-    """Lists of few short texts as long as those at `path`: the speakers beside the texts."""
-    texts = list(map(decode, paths[path]))
-    for other, values in paths.items():
-        names = list(map(decode, values))
-        pairs = [(a, b) for a, b in zip(texts, names, strict=True) if a]
-        if other == path or not all(isinstance(b, list) and len(a) == len(b) for a, b in pairs):
-            continue
-        flat = [name for _, b in pairs for name in b]
-        if SPEAKER.search(other.split(".")[-1]) and speaker_score(other, flat) >= 1:
-            yield other
 
 
 def messages_answered(values: list, layout: dict) -> bool:

@@ -100,7 +100,7 @@ def split_texts(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     """Turns of plain texts: of a chat, of a turn a line, or each text one turn."""
     separator = columns.speaker_separator
     if separator == "auto" or (separator is None and (columns.text or columns.customer)):
-        return split_chats(frame)
+        return without_instructions(split_chats(frame))
     if separator is None:
         return texts_alone(frame)
     lines = frame.with_columns(pl.col("conversation").str.split("\n")).explode("conversation")
@@ -165,11 +165,7 @@ def finish(turns: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     """What is no turn goes: a chat model's instruction, the summary that it answered; and a
     conversation that one message holds is split."""
     turns = turns.filter(pl.col("text").is_not_null())
-    if turns["speaker"].is_in(INSTRUCTIONS).any():
-        instruction = pl.col("speaker").is_in(INSTRUCTIONS).fill_null(False)
-        first = (~instruction).cast(pl.UInt32).cum_sum().over("row") == 0
-        again = (instruction & ~first).any().over("row")  # then it takes part
-        turns = turns.filter(~(instruction & first) | again)
+    turns = without_instructions(turns)
     if any(path.startswith(f"{columns.conversation}[-1]") for path in paths_of(columns)):
         last = pl.col("row") != pl.col("row").shift(-1).fill_null(-1)
         answered = ~pl.col("speaker").str.to_lowercase().is_in(ASKING).fill_null(False)
@@ -181,6 +177,16 @@ def finish(turns: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     texts = texts.agg(conversation=pl.col("text").str.join("\n"))
     split = [turns.filter(~alone), split_texts(texts, columns)]
     return pl.concat(split).sort("row", maintain_order=True)
+
+
+def without_instructions(turns: pl.DataFrame) -> pl.DataFrame:
+    """Turns without a system's first ones, which instruct a model, unless it speaks later, too."""
+    if not turns["speaker"].is_in(INSTRUCTIONS).any():
+        return turns
+    instruction = pl.col("speaker").is_in(INSTRUCTIONS).fill_null(False)
+    first = (~instruction).cast(pl.UInt32).cum_sum().over("row") == 0
+    again = (instruction & ~first).any().over("row")  # then it takes part
+    return turns.filter(~(instruction & first) | again)
 
 
 def paths_of(columns: Columns) -> list[str]:

@@ -2,6 +2,7 @@
 
 from itertools import zip_longest
 
+from stages.cleaning.chat import parse_chat
 from stages.cleaning.paths import decode, field, outline
 from stages.common.cli import UserError
 from stages.params import Columns
@@ -22,6 +23,9 @@ def read_turns(value: object, columns: Columns) -> list[Turn]:
     if columns.text or columns.customer:  # an object may be text here, too
         value = [inner if isinstance(inner := decode(item), dict) else item for item in value]
     items = [item for item in value if item is not None]
+    if columns.text and items and all(isinstance(item, str) for item in items):
+        said = parse_chat("\n".join(items))  # others of the column have objects
+        return [(turn["speaker"], turn["text"]) for turn in said]
     turns = [turn for item in items for turn in read_item(item, columns)]
     if not all(isinstance(item, str) for item in items):
         check_fields(items, columns)
@@ -97,7 +101,9 @@ def text_of(value: object) -> str | None:
     if isinstance(value, dict):
         return text_of(value.get("text", value.get("content")))
     if isinstance(value, list | tuple):
-        return " ".join(filter(None, map(text_of, value))) or None
+        # Pieces of one text, some in bold, or parts that stand for themselves.
+        pieces = any(isinstance(part, str) for part in value) and any(map(is_part, value))
+        return ("" if pieces else " ").join(filter(None, map(text_of, value))) or None
     return None if value is None else str(value)
 
 

@@ -41,11 +41,13 @@ def steps_of(path: str) -> list[str | int]:
 
 
 def walk(value: object, steps: list[str | int]) -> object:
-    """What stands at the end of the steps, or None; a name applied to a list goes to each item."""
+    """What stands at the end of the steps, or None; a name applied to a list goes to each item,
+    and is nowhere if no item has it."""
     for i, step in enumerate(steps):
         value = decode(value) if isinstance(value, str) else value
         if isinstance(value, list) and isinstance(step, str):
-            return [walk(item, steps[i:]) for item in value]
+            found = [walk(item, steps[i:]) for item in value]
+            return found if any(item is not None for item in found) else None
         try:
             value = value[step]
         except (KeyError, IndexError, TypeError):

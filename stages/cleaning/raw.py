@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator
 import polars as pl
 import pyarrow.parquet as pq
 
-from stages.cleaning.layouts import paths_of, select_conversations
+from stages.cleaning.layouts import paths_of, select_conversations, split_turns
 from stages.cleaning.paths import split_path
 from stages.cleaning.references import read_references
 from stages.common.cli import UserError
 from stages.params import Columns
 
 BATCH = 20_000  # rows
+TRIED = 1000  # rows that are read one by one to find those that cannot be
 
 
 def columns_read(columns: Columns, names: Iterable[str], where: str) -> list[str]:
@@ -53,3 +54,27 @@ def read_batches(source: pq.ParquetFile, columns: Columns, where: str, split: st
             }
         )
         start += len(table)
+
+
+def unread_conversation(source: pq.ParquetFile, columns: Columns) -> str:
+    """A sentence that says why conversations of a raw file cannot be read, and which rows have the
+    first of them; may be empty."""
+    picked = columns_read(
+        columns.model_copy(update={"references": None}), source.schema_arrow.names, ""
+    )
+    batch = next(source.iter_batches(batch_size=TRIED, columns=picked), None)
+    if batch is None:
+        return ""
+    frame = pl.DataFrame({"conversation": select_conversations(pl.from_arrow(batch), columns)})
+    frame, faults = frame.with_row_index("row", offset=1), {}
+    for row in frame.iter_slices(1):
+        try:
+            split_turns(row, columns)
+        except UserError as error:
+            faults[row["row"][0]] = str(error)
+    if not faults:
+        return ""
+    rows = ", ".join(map(str, list(faults)[:5])) + f" and {len(faults) - 5} more" * (
+        len(faults) > 5
+    )
+    return f" In row {rows}: {next(iter(faults.values()))}"

@@ -11,16 +11,20 @@ from functools import lru_cache, partial
 
 import polars as pl
 
-from stages.cleaning import addresses, digit_runs, ibans, order_numbers
+from stages.cleaning import addresses, digit_runs, disguised, ibans, order_numbers
 from stages.cleaning.ascii_view import CHANGED, ascii_view, hide, shown
 from stages.params import Redaction
 
 Finder = Callable[[str], Iterator[tuple[int, int, str]]]  # start, end and kind of what it finds
 # For what is shown to people: whatever any country would call a number.
 ANYWHERE = Redaction(regions=["all"], patterns={})
-ANY = r"\d|[@＠]|%40|&(?:amp;)*#"  # of these, each number and address has at least one
+ANY = rf"\d|[@＠]|%40|&(?:amp;)*#|{disguised.EMAIL_SIGN}"  # of these, each number and address has at least one
 SIEVES = (
     addresses.EMAIL_SIEVE,
+    disguised.EMAIL_SIEVE,
+    disguised.JOINED_SIEVE,
+    disguised.SINGLE_SIEVE,
+    disguised.SORT_CODE_SIEVE,
     addresses.IP_SIEVE,
     ibans.SIEVE,
     digit_runs.SIEVE,
@@ -110,6 +114,10 @@ def _finders(regions: tuple[str, ...], patterns: tuple[tuple[str, str], ...]) ->
     return [
         *((find, None) for find in own),
         (addresses.find_emails, re.compile("@|%40")),
+        (disguised.find_emails, re.compile(disguised.EMAIL_SIGN)),
+        (disguised.find_sort_codes, re.compile(r"[cC][oO][dD][eE]|-\d\d-")),
+        (partial(disguised.find_joined, regions=regions), re.compile("_")),
+        (partial(disguised.find_singles, regions=regions), re.compile(r"(?:[ .-]{1,2}\d\d?){5}")),
         (ibans.find_ibans, re.compile(r"[A-Za-z]{2}\d[ ./-]{0,2}\d")),
         (addresses.find_ips, re.compile(r"\d\.\d+\.\d|:[0-9A-Fa-f]{0,4}:")),
         (order_numbers.find_named, None),

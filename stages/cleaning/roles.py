@@ -7,15 +7,27 @@ import polars as pl
 
 CUSTOMER = re.compile(
     r"(end|web|app)?[ _-]?(user|customer|client|consumer|buyer|shopper|caller|visitor|guest|human)"
-    r"([ _-]?\d+)?|inbound|requester|enquirer|usr|cust",
+    r"([ _-]?\d+)?|inbound|requester|enquirer|usr|cust|external",
     re.IGNORECASE,
 )
 AGENT = re.compile(
     r"(support|service|live|human|call[ _-]?cent(er|re)|customer[ _-]service)?[ _-]?"
     r"(agent|advis[oe]r|assistant|operator|representative|rep|admin|support|staff|employee|bot"
-    r"|chatbot|gpt|model|assignee|system|csr|helpdesk|team)([ _-]?\d+)?|outbound|customer[ _-]service",
+    r"|chatbot|gpt|model|assignee|system|csr|helpdesk|team)([ _-]?\d+)?|outbound|customer[ _-]service|internal",
     re.IGNORECASE,
 )
+
+YES_NO = (("true", "false"), ("1", "0"))
+# Fields that ask which side a turn is of.
+ASKS = {
+    "customer": re.compile(
+        r"inbound|incoming|(?:is|by|from)_?-?(?:customer|user|client|visitor)", re.IGNORECASE
+    ),
+    "agent": re.compile(
+        r"outbound|outgoing|(?:is|by|from)_?-?(?:agent|staff|support|admin|operator|bot|me\b|internal)",
+        re.IGNORECASE,
+    ),
+}
 
 
 def name_roles(turns: pl.DataFrame, roles: Mapping[object, str] | None) -> pl.DataFrame:
@@ -28,12 +40,20 @@ def name_roles(turns: pl.DataFrame, roles: Mapping[object, str] | None) -> pl.Da
     return turns.with_columns(speaker=pl.coalesce(role, speaker))
 
 
-def guess_roles(speakers: Iterable[str | None]) -> dict[str, str]:
-    """A `clean.roles` for the speakers whose names say what they are; empty where none does."""
+def guess_roles(speakers: Iterable[str | None], field: str | None = None) -> dict[str, str]:
+    """A `clean.roles` for the speakers whose names say what they are; empty where none does.
+
+    `field` is where they stand: whose side it is if it is true, such as `inbound` or `is_agent`.
+    """
+    names = dict.fromkeys(name.strip().lower() for name in speakers if name)
+    if names and field and any(set(names) <= set(pair) for pair in YES_NO):
+        side = next((role for role, asks in ASKS.items() if asks.search(field)), None)
+        other = {"customer": "agent", "agent": "customer"}.get(side)
+        return {name: side if name in ("true", "1") else other for name in sorted(names) if side}
     roles = {}
-    for name in dict.fromkeys(filter(None, speakers)):
-        if AGENT.fullmatch(name.strip()):
-            roles[name.strip().lower()] = "agent"
-        elif CUSTOMER.fullmatch(name.strip()):
-            roles[name.strip().lower()] = "customer"
+    for name in names:
+        if AGENT.fullmatch(name):
+            roles[name] = "agent"
+        elif CUSTOMER.fullmatch(name):
+            roles[name] = "customer"
     return roles

@@ -1,11 +1,12 @@
 """Columns of a table out of JSON rows, which may disagree on the type of a value."""
 
 import json
-from collections import Counter
 
 import pyarrow as pa
 
 from stages.common.cli import UserError
+
+MISSING = ("", "nan", "NaN", "None", "null", "N/A")
 
 
 def to_table(rows: list[dict], source: object) -> pa.Table:
@@ -67,14 +68,35 @@ def without_halves(text: str) -> str:
 
 
 def settle(values: list) -> list:
-    """One type for a column whose rows disagree: scalars become text, and a value nested otherwise
-    than most is malformed: null, which clean counts, so that one bad row does not spoil a column.
-    """
-    shapes = [shape(value) for value in values]
-    clear = Counter(s for s in shapes if s not in (None, "list") and "mixed" not in s)
-    usual = max(clear, key=clear.get, default="none")
-    fitting = {usual, "list"} if usual.startswith("list of") else {usual}
-    return [as_text(v) if s in fitting else None for v, s in zip(values, shapes, strict=True)]
+    """One type for a column whose rows disagree: scalars become text. Where rows nest differently,
+    as texts beside lists, each nested value becomes its JSON text: clean reads each by its kind.
+    What holds no text, such as a number beside lists of turns, is malformed: null, which clean
+    counts."""
+    if len(shapes_of(values)) > 1:
+        values = [value if holds_text(value) else None for value in values]
+    shapes = shapes_of(values)
+    if len(shapes) > 1 or any("mixed" in found for found in shapes):
+        return [json_text(value) for value in values]
+    return [as_text(value) for value in values]
+
+
+def shapes_of(values: list) -> set[str]:
+    """How the values nest; an empty list may stand beside any other."""
+    shapes = {shape(value) for value in values} - {None}
+    return shapes - {"list"} if any(s.startswith("list of") for s in shapes) else shapes
+
+
+def holds_text(value: object) -> bool:
+    """Whether there is text in a value, or nothing in a list; words for nothing are no text."""
+    if isinstance(value, list):
+        return not value or any(isinstance(item, str | list | dict) for item in value)
+    return isinstance(value, str) and value.strip() not in MISSING
+
+
+def json_text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def shape(value: object) -> str | None:

@@ -8,6 +8,7 @@ import pytest
 from stages.cleaning.columns import find_columns
 from stages.cleaning.layouts import select_conversations, split_turns
 from stages.cleaning.references import read_references
+from stages.sources.json_columns import to_table
 
 PAIRS = [(f"hello, lamp {i} fails", f"sorry, please send a photo {i}") for i in range(12)]
 TOLD = [f"Lamp {i} fails. Agent asks for a photo." for i in range(12)]
@@ -75,6 +76,44 @@ CELLS = {
                 {"from": name, "from_id": id_, "text": text}
                 for name, id_, text in (("Mira", "user1", a), ("Tom", "user2", b))
             ]
+        ),
+    ),
+}
+# Cells of texts in lists, which JSON lines give, and of text that says so.
+CELLS |= {
+    "a time in each turn": (
+        ("Mira", "Tom"),
+        lambda a, b: json.dumps([["10:00", "Mira", a], ["10:05", "Tom", b]]),
+    ),
+    "the text first": (("Mira", "Tom"), lambda a, b: json.dumps([[a, "Mira"], [b, "Tom"]])),
+    "everything of one type": (
+        ("u1", "u2"),
+        lambda a, b: json.dumps(
+            [
+                {"type": "message", "author_id": id_, "text": text}
+                for id_, text in (("u1", a), ("u2", b))
+            ]
+        ),
+    ),
+    "pieces in bold": (
+        ("Mira", "Tom"),
+        lambda a, b: json.dumps(
+            [
+                {"from": "Mira", "text": [a[:3], {"type": "bold", "text": a[3:]}]},
+                {"from": "Tom", "text": b},
+            ]
+        ),
+    ),
+    "a prompt": (
+        ("Mira", "Tom"),
+        lambda a, b: f"Summarize this conversation:\n\nMira: {a}\nTom: {b}\n\nSummary:",
+    ),
+    "dashes": (("Mira", "Tom"), lambda a, b: f"Mira - {a}\nTom - {b}"),
+    "captions": (
+        ("Mira", "Tom"),
+        lambda a, b: (
+            f"WEBVTT\n\n1\n00:00:01.000 --> 00:00:02.000\n<v Mira>{a}\n\n"
+            f"2\n00:00:03.000 --> 00:00:04.000\n<v Tom>{b}\n"
         ),
     ),
 }
@@ -146,3 +185,33 @@ def test_references_in_objects_of_another_name():
     notes = [str([{"by": 1, "summary": a}, {"by": 2, "summary": b}]) for a, b in pairs]
     _, references = read(pl.DataFrame({"dialogue": talks, "annotations": notes}))
     assert references == [list(pair) for pair in zip(TOLD, OTHER, strict=True)]
+
+
+def test_numbers_of_each_conversation_s_own_people():
+    talks = [
+        json.dumps([{"author_id": 9000 + n, "body": a}, {"author_id": 7, "body": b}])
+        for n, (a, b) in enumerate(PAIRS)
+    ]
+    turns, _ = read(pl.DataFrame({"comments": talks, "summary": TOLD}))
+    assert turns[:2] == [("9000", PAIRS[0][0]), ("7", PAIRS[0][1])]
+
+
+KINDS = {
+    "text": lambda a, b: f"Mira: {a}\nTom: {b}",
+    "texts": lambda a, b: [f"Mira: {a}", f"Tom: {b}"],
+    "objects": lambda a, b: [said("Mira", a), said("Tom", b)],
+    "an object": lambda a, b: {"turns": [said("Mira", a), said("Tom", b)]},
+}
+
+
+@pytest.mark.parametrize("first", KINDS)
+@pytest.mark.parametrize("second", KINDS)
+def test_each_row_is_read_by_its_own_kind(first, second):
+    writers = [KINDS[first], KINDS[second]]
+    rows = [
+        {"talk": writers[i % 2](*pair), "summary": [TOLD[i], OTHER[i]] if i % 2 else TOLD[i]}
+        for i, pair in enumerate(PAIRS)
+    ]
+    turns, references = read(pl.from_arrow(to_table(rows, "rows")))
+    assert turns == [turn for pair in PAIRS for turn in zip(("Mira", "Tom"), pair, strict=True)]
+    assert references == [[TOLD[i], OTHER[i]] if i % 2 else [TOLD[i]] for i in range(12)]

@@ -165,6 +165,22 @@ FORMS = {
     "a list": "- Mira: {}\n- Tom: {}",
     "numbers": "1. Mira: {}\n2. Tom: {}",
     "tabs": "10:00\tMira\t{}\n10:05\tTom\t{}",
+    "hyphens": "Mira - {}\nTom - {}",
+    "en dashes": "Mira – {}\nTom – {}",
+    "em dashes": "Mira — {}\nTom — {}",
+    "dashes behind times": "[10:00] Mira - {}\n[10:05] Tom - {}",
+    "dashes behind a name's time": "Mira (10:00) - {}\nTom (10:05) - {}",
+    "bars behind names": "Mira | {}\nTom | {}",
+    "arrows": "Mira >> {}\nTom >> {}",
+    "tabs behind names": "Mira\t{}\nTom\t{}",
+    "round brackets": "(Mira) {}\n(Tom) {}",
+    "bold": "**Mira** {}\n**Tom** {}",
+    "Japanese brackets": "【Mira】{}\n【Tom】{}",
+    "Japanese quotes": "Mira「{}」\nTom「{}」",
+    "verbs": "Mira says: {}\nTom wrote:\n{}",
+    "numbered turns": "Turn 1 - Mira: {}\nTurn 2 - Tom: {}",
+    "Slack": "Mira\n  10:00 AM\n{}\n\nTom\n  10:05 AM\n{}",
+    "Teams, as copied": "Mira Lee\t2/1/2024 10:00 AM\n{}\nTom Sam\t2/1/2024 10:05 AM\n{}",
     "HTML": "<p>Mira: {}</p><p>Tom: {}<br/></p>",
     "escaped": r"Mira: {}\nTom: {}",
 }
@@ -174,6 +190,14 @@ ONE_LINE = {
     "marks": "customer: {} __eot__ agent: {} __eot__",
     "headings": "## Customer\n{}\n\n## Agent\n{}",
     "numbers of speakers": "Speaker 1: {} Speaker 2: {}",
+    "paragraphs": "Customer\n{}\n\nAgent\n{}",
+    "ChatML": "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n{}<|im_end|>",
+    "Llama 2": "<s>[INST] {} [/INST] {} </s>",
+    "Llama 3": "<|start_header_id|>user<|end_header_id|>\n\n{}<|eot_id|><|start_header_id|>assistant"
+    "<|end_header_id|>\n\n{}<|eot_id|>",
+    "Gemma": "<start_of_turn>user\n{}<end_of_turn>\n<start_of_turn>model\n{}<end_of_turn>",
+    "hashes": "### Human: {}### Assistant: {}",
+    "German": "Kunde: {} Mitarbeiter: {}",
 }
 
 
@@ -196,9 +220,34 @@ def test_forms_that_programs_write(form):
         "Mira: see [photo]\n[photo] and this\nTom: ok\nMira: thanks\nTom: bye",
         "Mira: the path is C:\\new\nTom: thanks",
         "[10:00] Mira: hi\n[10:01] Tom: Ok\n[10:02] Mira: 10:30 is fine",
+        "Mira: these:\nModel - the new one is broken\nPath - in a new box\nTom: ok",
     ],
 )
 def test_what_looks_like_such_a_form_stays(text):
     said = "\n".join(turn["text"] for turn in parse_chat(text))
     assert {turn["speaker"] for turn in parse_chat(text)} <= {"Mira", "Tom", "Customer"}
-    assert "it is broken" in said or "[photo] and this" in said or "new" in said or "10:30" in said
+    assert "is broken" in said or "[photo] and this" in said or "new" in said or "10:30" in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "My lamp - a gift - flickers.\nI bought it - in May - at your shop.\nMira",
+        "Roses are red\nViolets - blue\nSugar - sweet",
+        "Monday - closed\nTuesday - open from nine\nFriday - open",
+        "Lamp - 20 euros\nChair - 40 euros\nLamp - 30 euros",
+        "Hello\nmy lamp is broken\n\nThanks\nMira",
+    ],
+)
+def test_marks_in_what_one_person_writes(text):
+    assert turns(text) == [(None, text)]
+
+
+def test_a_mark_names_whoever_speaks_again():
+    text = "Mira - hi - there\nmore of it\nPrice - yes it is\nMira - ok"
+    said = ["hi - there\nmore of it", "yes it is", "ok"]
+    assert turns(text) == list(zip(("Mira", "Price", "Mira"), said, strict=True))
+    for name in ("mira", "+44 7700 900100", "robin.k0@example.org", "用户"):
+        assert turns(text.replace("Mira", name)) == list(
+            zip((name, "Price", name), said, strict=True)
+        )

@@ -143,6 +143,22 @@ def test_what_is_given_stays():
             },
             "each row looks like one turn of the conversation that 'conversation_id' names",
         ),
+        (
+            {"ticket": ["a", "a", "b", "b"], "author": ["c", "a"] * 2, "message": ASKED[:4]},
+            "each row looks like one turn of the conversation that 'ticket' names",
+        ),
+        (
+            {"turn_1": ASKED, "turn_2": TOLD, "turn_3": ASKED, **NAMED},
+            "'turn_1', 'turn_2', 'turn_3' look like turns of one conversation",
+        ),
+        (
+            {"user_1": ASKED, "agent_1": TOLD, "user_2": ASKED, "agent_2": TOLD, **NAMED},
+            "'user_1', 'user_2' look like turns of one conversation",
+        ),
+        (
+            {"speakers": [["c"]] * 12, "turns": [list(t) for t in zip(ASKED, TOLD, strict=True)]},
+            "'speakers' looks like the speakers of 'turns', but is not as long in rows 1, 2, 3",
+        ),
     ],
 )
 def test_what_cannot_be_told_shows_the_columns(table, said):
@@ -177,3 +193,68 @@ def test_auto_in_params(tmp_path, monkeypatch, capsys):
 def test_auto_without_rows(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="train has no rows"):
         run_clean(tmp_path, monkeypatch, "auto", {"train": texts(1)[:0], "test": texts(1)})
+
+
+def unequal(row: int) -> list[dict]:
+    """Rows with a list of speakers beside a list of texts, in one row too short."""
+    return [
+        {
+            "speakers": ["Mira", "Tom"][: 1 if i == row else 2],
+            "turns": [ASKED[i], TOLD[i]],
+            "summary": SUMMARIES[i],
+        }
+        for i in range(12)
+    ]
+
+
+def test_a_list_of_speakers_that_is_too_short_is_a_malformed_row(tmp_path, monkeypatch, capsys):
+    splits = {"train": unequal(3), "validation": unequal(99)[:2], "test": unequal(99)[2:4]}
+    knobs = {"near_duplicates": None, "max_malformed": 0.1}
+    read = run_clean(tmp_path, monkeypatch, "auto", splits, **knobs)
+    assert {turn["speaker"] for row in read["train"] for turn in row["turns"]} == {"Mira", "Tom"}
+    assert "speaker: speakers" in (said := capsys.readouterr().out)
+    assert "1 with empty turns" in said
+    (tmp_path / "again").mkdir()
+    with pytest.raises(UserError, match=r"In row 4: .* has 2 texts beside 1 speakers"):
+        run_clean(
+            tmp_path / "again", monkeypatch, "auto", splits, **knobs | {"max_malformed": 0.01}
+        )
+
+
+@pytest.mark.parametrize(
+    ("chats", "note"),
+    [
+        (CHATS, None),
+        ([chat.replace(": ", " ") for chat in CHATS], "no speakers are found"),
+        (
+            [ASKED[i] if i in (4, 7) else chat for i, chat in enumerate(CHATS)],
+            "2 of 12 conversations have fewer than two speakers, such as row 5",
+        ),
+    ],
+)
+def test_conversations_without_speakers_are_said(tmp_path, monkeypatch, capsys, chats, note):
+    rows = [
+        {"chat": chat, "summary": summary} for chat, summary in zip(chats, SUMMARIES, strict=True)
+    ]
+    splits = {"train": rows, "validation": rows[:1], "test": rows[1:2]}
+    run_clean(tmp_path, monkeypatch, "auto", splits, near_duplicates=None)
+    said = capsys.readouterr().out
+    assert note in said if note else "speakers, such as" not in said and "no speakers" not in said
+
+
+PROMPTS = [f"Summarize this chat:\n{chat}" for chat in CHATS]
+ANSWERED = [
+    f"{prompt}\n### Response:\n{told}" for prompt, told in zip(PROMPTS, SUMMARIES, strict=True)
+]
+MESSAGES = [
+    [{"role": "user", "content": prompt}, {"role": "assistant", "content": told}]
+    for prompt, told in zip(PROMPTS, SUMMARIES, strict=True)
+]
+
+
+def test_no_conversation_holds_its_summary():
+    table = {"input": CHATS, "output": SUMMARIES, "text": ANSWERED}
+    assert found(table)["conversation"] == "input"
+    assert found({"messages": MESSAGES, **NAMED})["references"] == "messages[-1].content"
+    with pytest.raises(UserError, match="the summaries of 'summary' stand in 'text'"):
+        found({"text": ANSWERED, **NAMED})

@@ -1,6 +1,7 @@
 """`clean.roles` maps the source's speakers to customer and agent, or leaves them."""
 
 import polars as pl
+import pytest
 
 from stages.cleaning.roles import guess_roles, name_roles
 from tests.cleaning.test_layouts import NONE
@@ -46,3 +47,14 @@ def test_roles_are_guessed_from_names_that_say_them():
         "support agent": "agent",
         "admin": "agent",
     }
+
+
+@pytest.mark.parametrize(
+    ("field", "true"),
+    [("inbound", "customer"), ("is_agent", "agent"), ("message.incoming", "customer")],
+)
+def test_roles_are_guessed_from_a_field_that_asks(field, true):
+    other = {"customer": "agent", "agent": "customer"}[true]
+    assert guess_roles(["true", "false", None], field) == {"true": true, "false": other}
+    assert guess_roles(["1", "0"], field) == {"1": true, "0": other}
+    assert guess_roles(["true", "Mira"], field) == guess_roles(["true", "false"], "edited") == {}

@@ -81,6 +81,14 @@ def test_bad_line_is_counted_and_named(tmp_path, monkeypatch, capsys, name, bad,
     assert "secret" not in said
 
 
+def test_a_missing_value_beside_lists_makes_no_texts_of_them(tmp_path):
+    rows = [{"turns": [{"text": "a"}]}, {"turns": ""}, {"turns": "N/A"}, {"turns": [{"text": "b"}]}]
+    path = tmp_path / "a.jsonl"
+    path.write_text(lines(rows))
+    turns = read_table(path)["turns"].to_pylist()
+    assert turns == [[{"text": "a"}], None, None, [{"text": "b"}]]
+
+
 def test_columns_of_later_batches(tmp_path, monkeypatch):
     from stages.sources import json_files
 
@@ -96,11 +104,7 @@ def test_columns_of_later_batches(tmp_path, monkeypatch):
     path.write_text(lines(rows))
     table = read_table(path)
     assert table["id"].to_pylist() == ["1", "2", "x", None, str(2**70)]
-    assert table["turns"].to_pylist() == [
-        [{"text": "a", "speaker": None}],
-        None,
-        [{"text": "b", "speaker": "c"}],
-        None,
-        [],
-    ]
+    # A text beside lists: each stays what it is, in a column of texts.
+    turns = ['[{"text": "a"}]', None, '[{"text": "b", "speaker": "c"}]', "odd", "[]"]
+    assert table["turns"].to_pylist() == turns
     assert table["more"].to_pylist() == [None, None, None, "m", None]

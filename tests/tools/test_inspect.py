@@ -1,6 +1,7 @@
 """From one's own files to params.yaml: what is found, shown and written."""
 
 import csv
+import json
 import re
 import shutil
 from pathlib import Path
@@ -244,3 +245,29 @@ def test_two_commands_from_a_file_to_a_model(project):
     assert "Data and pipelines are up to date." in project.dvc("status").stdout
     file.write_text(file.read_text("cp1252") + 'c99\t"user: a new one"\tIt is new.\n', "cp1252")
     assert "changed deps" in project.dvc("status").stdout
+
+
+def test_what_is_not_read_and_who_is_not_named_is_said(workplace, monkeypatch, capsys):
+    first = "Hello, this is what I wrote to you first"
+    table = [row | {"first message": first, "mood": "sad"} for row in rows()]
+    for number in (4, 5, 6):
+        table[number]["chat"] = f"my {GOODS[number % 6]} broke on day {number}, and nobody answers"
+    run(monkeypatch, write_csv(workplace.parent / "mine/a.csv", table))
+    shown = capsys.readouterr().out
+    assert "not read       first message\n" in shown
+    assert "3 of 40 conversations have fewer than two speakers, such as row 5" in shown
+
+
+def test_fields_that_ask_for_a_side_give_roles(workplace, monkeypatch):
+    file = workplace.parent / "mine/a.jsonl"
+    sides = [{"incoming": True, "body": "my {} broke"}, {"incoming": False, "body": "sorry, {}"}]
+    lines = [
+        {
+            "turns": [turn | {"body": turn["body"].format(n)} for turn in sides],
+            "summary": f"It broke: {n}",
+        }
+        for n in range(40)
+    ]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    run(monkeypatch, file, "--write", "mine")
+    assert load().clean.roles == {"true": "customer", "false": "agent"}

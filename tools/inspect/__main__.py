@@ -26,8 +26,10 @@ def main() -> None:
 
     import polars as pl
 
+    from stages.cleaning.columns import speakers_note
     from tools.inspect import lengths, look, settings, show
     from tools.inspect.files import describe, find_files, read_sample
+    from tools.inspect.unread import unread_texts
 
     source = find_files(args.path)
     read = {split: read_sample(source.paths(split)) for split in SPLITS if source.files[split]}
@@ -40,9 +42,10 @@ def main() -> None:
     turns = look.raw_turns(raw.head(look.SOME), columns)
     speakers = look.speakers(turns)
     clean = settings.choose_cleaning(turns) | {"columns": columns.model_dump()}
-    clean |= {"roles": settings.choose_roles(speakers)}
+    clean |= {"roles": settings.choose_roles(speakers, columns.speaker)}
     params = settings.patched(params, {"clean": clean})
-    show.layout(columns, speakers, clean["roles"])
+    unread = unread_texts(raw, columns)
+    show.layout(columns, unread, speakers, clean["roles"], speakers_note(turns))
     found = look.look(tables, params)
     show.language(found)
     show.examples(look.examples(raw, params))

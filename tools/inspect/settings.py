@@ -29,9 +29,10 @@ def choose_columns(frame: pl.DataFrame, given: dict[str, str | None]) -> Columns
     return find_columns(frame, Columns.model_construct(**auto))
 
 
-def choose_roles(speakers: Counter) -> dict[str, str] | None:
-    """`clean.roles` for speakers whose names say who they are; null where nothing would change."""
-    roles = guess_roles(str(name) for name in speakers if name)
+def choose_roles(speakers: Counter, field: str | None = None) -> dict[str, str] | None:
+    """`clean.roles` for speakers whose names, or the field that names them, say who they are; null
+    where nothing would change."""
+    roles = guess_roles((str(name) for name in speakers if name), field)
     same = all(name in ("customer", "agent") for name in speakers if str(name).lower() in roles)
     return None if same else dict(sorted(roles.items()))
 

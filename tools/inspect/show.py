@@ -50,19 +50,25 @@ def files(source: Source, rows: dict[str, int], describe: Callable[[Path], str])
         line("looked at", f"the first {SAMPLE:,} rows of a split")
 
 
-def layout(columns: Columns, speakers: Counter, roles: dict | None) -> None:
+def layout(
+    columns: Columns, unread: list[str], speakers: Counter, roles: dict | None, note: str | None
+) -> None:
     heading("Columns")
     for name, value in columns.model_dump().items():
         if value is not None:
             line(
                 name.replace("speaker_", ""), ", ".join(value) if isinstance(value, list) else value
             )
+    if unread:
+        line("not read", ", ".join(unread[:6]) + " …" * (len(unread) > 6))
     heading("Speakers")
     for name, count in speakers.most_common(10):
         role = next((role for key, role in (roles or {}).items() if str(name).lower() == key), None)
         line(f"{count:,} turns", f"{name or 'none'}{f', taken for {role}' if role else ''}")
     if len(speakers) > 10:
         line("", f"and {len(speakers) - 10:,} more names")
+    if note:
+        line("note", note)
 
 
 def language(look: Look) -> None:

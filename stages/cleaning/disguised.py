@@ -1,0 +1,92 @@
+"""Addresses and numbers that people write so that programs do not see them, and UK sort codes.
+
+jo[at]example.com, jo (at) example (dot) com, 07700_900_123, 0 7 7 0 0 9 0 0 1 2 3, sort code 12-34-56.
+"""
+
+import re
+from collections.abc import Iterator
+
+from stages.cleaning.addresses import LATIN
+from stages.cleaning.digit_runs import DATE
+from stages.cleaning.identifiers import kind_of
+
+OPEN, CLOSE = r"\s?[\[({<]\s?", r"\s?[\])}>]\s?"
+DOT = rf"(?:\.|{OPEN}(?:dot|punkt|point|punto|ponto|\.){CLOSE}|\s(?:dot|punkt)\s)"
+EMAIL_SIGN = r"[\[({<]\s?(?:[aA][tT]|@|[äÄ][tT]|arroba)\s?[\])}>]"
+EMAIL_SIEVE = rf"\S\s?{EMAIL_SIGN}\s?\S"
+NAME = rf"[{LATIN}%+'-]{{1,63}}"
+EMAIL = re.compile(
+    rf"(?<![{LATIN}.%+'-])(?:{NAME}{DOT}){{0,3}}?{NAME}{OPEN}(?:at|@|ät|arroba){CLOSE}"
+    rf"[{LATIN}-]{{1,63}}(?:{DOT}[{LATIN}-]{{1,63}}){{0,3}}{DOT}(?![0-9_-])[{LATIN}]{{2,24}}",
+    re.IGNORECASE,
+)
+JOINED_SIEVE = r"[0-9] ?_ ?[0-9]"
+JOINED = re.compile(r"(?<![^\W_])(?<![^\W_]_)\+?\d+(?:(?: ?_ ?|-)\d+){1,15}(?!_?[^\W_])", re.ASCII)
+SINGLE_SIEVE = r"[0-9](?:[ .-]{1,2}[0-9]{1,2}){8}"
+SINGLE = re.compile(
+    r"(?<!\d)(?<!\d[ .,:-])\+? ?\d(?:(?:  ?|[.-])\d{1,2}){8,33}(?![ .-]{0,2}\d|[,:]\d)", re.ASCII
+)
+# What comes before a list of digits says whether they are one number or many.
+COUNTS = re.compile(
+    r"(?:scor|result|rating|goal|point|vote|answer|lott|count)\w*\W{0,3}[^\d\n]{0,20}\Z",
+    re.IGNORECASE,
+)
+NUMBER = re.compile(
+    r"(?:number|phone|tel|mobile|cell|call|text|reach|contact|whatsapp|fax|card|nummer|numéro|número"
+    r"|numero|номер|телефон|电话|号码|電話|番号|번호)\w*\W{0,3}[^\d\n]{0,20}\Z",
+    re.IGNORECASE,
+)
+PAIRS = r"\d\d(?P<mark>[ -]?)\d\d(?P=mark)\d\d(?!\d|-\d)"
+SORT_CODE_SIEVE = r"(?i)sort[ -]?code|[0-9]{2}-[0-9]{2}-[0-9]{2}"
+NAMED_SORT_CODE = re.compile(
+    rf"\bsort[ -]?codes?\b[^\d\n]{{0,25}}(?P<code>{PAIRS})", re.IGNORECASE | re.ASCII
+)
+# Pairs and then an account's eight digits; pairs that are all of the text and no date. Alone in a
+# sentence they may be a score or a date, and stay.
+WITH_ACCOUNT = re.compile(
+    r"(?<![\d-])\d\d-\d\d-\d\d[\s,;:/]{1,3}(?:(?:and|account|acct?|a/c|number|no)\W{1,3}){0,3}\d{8}(?!\d)",
+    re.IGNORECASE | re.ASCII,
+)
+ALONE = re.compile(r"\W*(?P<code>\d\d-\d\d-\d\d)\W*", re.ASCII)
+
+
+def find_emails(text: str) -> Iterator[tuple[int, int, str]]:
+    for match in EMAIL.finditer(text):
+        yield *match.span(), "email"
+
+
+def find_joined(text: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:
+    """Phones and cards with underscores between their groups; a date and a time are a file's name."""
+    for match in JOINED.finditer(text):
+        kind = kind_of(re.sub(" ?_ ?", "-", match[0]), False, regions)
+        if "_" in match[0] and kind in ("phone", "card") and not DATE.match(match[0]):
+            yield *match.span(), kind
+
+
+def find_singles(text: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:
+    """Phones and cards whose digits stand apart. A list of counts is none, nor are 0 1 2 3 …"""
+    for match in SINGLE.finditer(text):
+        joined, before = (
+            re.sub(r"[^\d+]", "", match[0]),
+            text[max(0, match.start() - 40) : match.start()],
+        )
+        kind = kind_of(joined, False, regions)
+        named = NUMBER.search(before)
+        begins = re.match(r"\+|0[1-9]|00[1-9]", joined) and not COUNTS.search(before)
+        if "123456789".startswith(joined.lstrip("0")[:9]):
+            continue
+        if kind == "card" or (kind == "phone" and (named or begins)):
+            yield *match.span(), kind
+
+
+def find_sort_codes(text: str) -> Iterator[tuple[int, int, str]]:
+    spans = [match.span("code") for match in NAMED_SORT_CODE.finditer(text)]
+    spans += [match.span() for match in WITH_ACCOUNT.finditer(text)]
+    alone = ALONE.fullmatch(text)
+    if alone and not DATE.fullmatch(alone["code"]):
+        spans.append(alone.span("code"))
+    end = 0
+    for start, stop in sorted(spans):
+        if start >= end:
+            yield start, stop, "number"
+            end = stop

@@ -1,0 +1,86 @@
+"""Which words before a colon at a line's start are the name of who speaks."""
+
+import polars as pl
+
+ROLES = (
+    "customer|agent|user|assistant|client|caller|operator|support|service|system|bot|human|admin"
+    "|advisor|adviser|representative|rep|guest|visitor|staff|member|speaker|person|employee|team|desk"
+    "|buyer|seller|shopper|consumer|end-user|chatbot|technician|interviewer|interviewee|doctor|patient"
+    "|kunde|kundin|mitarbeiter|mitarbeiterin|berater|beraterin|cliente|agente|conseiller|conseillère"
+    "|asesor|asesora|operador|operatore|atendente|klant|medewerker|klient|konsultant|müşteri|temsilci"
+    "|клиент|оператор|агент|покупатель"
+)
+# They open a line of a message, or of its header, and are nobody's name.
+NEVER = (
+    "ps|p\\.s|p\\.s\\.|update|edit|address|phone|tel|email|e-mail|mail|subject|re|fwd|from|to|cc|bcc|sent"
+    "|url|website|https?|ftp|mailto|attention|important|also|tldr|tl;dr|nb|fyi|eta"
+)
+# So do these, but a person, too, may be called Price or No, and Q and A are speakers of a kind.
+SELDOM = (
+    "note|notes|mobile|total|price|date|time|order|number|no|name|link|tracking|reference|reason|error"
+    "|warning|question|answer|q|a|example|details|status|result|results|summary|code|model|version"
+    "|amount|account|password|username"
+)
+WORD = r"(?:[\p{Lu}\p{Lt}\p{Lo}\p{So}\d#@+~][^\s]*|\(\p{L}[^()]*\)|[&/|.-]|van|von|de|der|den|da|di|la|le|el|al|bin|ibn|of|y)"
+NAMELIKE = rf"^{WORD}(?:\s{WORD}){{0,4}}$"
+SINGLE = r"^[^\s!?;,\"]+$"
+ROLE = rf"(?:^|[\s_-])(?:{ROLES})(?:$|[\s_\d-])"
+TWO_WORDS = r"[\pL\d]\pL*[^\pL\d]+\pL|\p{Lo}{2}"
+
+
+def words(listed: str) -> str:
+    return rf"(?:^|\s)(?:{listed})(?:$|\s)"
+
+
+def may_be_name(name: pl.Expr) -> pl.Expr:
+    """Whether words are written as a name or a role is, or are one word as names in chats."""
+    lower = name.str.to_lowercase()
+    short = name.str.count_matches(r"\s+") < 5
+    like = name.str.contains(NAMELIKE) | lower.str.contains(ROLE) | name.str.contains(SINGLE)
+    return like & short & ~lower.str.contains(words(NEVER))
+
+
+def is_seldom(name: pl.Expr) -> pl.Expr:
+    return name.str.to_lowercase().str.contains(words(SELDOM))
+
+
+def likely_speakers(lines: pl.DataFrame) -> pl.Series:
+    """Whether each of the lines, `row`, `line`, `name`, `text`, opens a turn of who is named."""
+    name = pl.col("name")
+    lower = name.str.to_lowercase()
+    known = lower.str.contains(ROLE)
+    often = (pl.len().over("row", "name") > 1) & name.is_not_null()
+    first = name.drop_nulls().first().over("row")
+    casual = first.str.contains(r"^\p{Ll}") & ~first.str.contains(rf"^(?:{ROLES})")
+    count = name.str.count_matches(r"\s+") + 1
+    likely = (
+        name.str.contains(NAMELIKE)
+        | (known & (count <= 4))
+        | (name.str.contains(SINGLE) & (often | casual | name.str.contains(r"[@_\d]")))
+        | (often & (count <= 3))
+    ) & ~lower.str.contains(words(NEVER))
+    lines = lines.with_columns(
+        likely=likely.fill_null(False), seldom=is_seldom(name).fill_null(False)
+    )
+    if not lines["seldom"].any():
+        return lines["likely"]
+    return lines.select(pl.col("likely") & (~pl.col("seldom") | is_speaker_all_the_same()))[
+        "likely"
+    ]
+
+
+def is_speaker_all_the_same() -> pl.Expr:
+    """Whether Price or Note speaks, and is no word of a message: who else speaks is one person at
+    most, who answers or is answered; or it opens the chat, and speaks again."""
+    name = pl.col("name")
+    plain = pl.col("likely") & ~pl.col("seldom")
+    others = name.filter(plain).n_unique().over("row")
+    answers = plain.sum().over("row") > others
+    opening = name.filter(pl.col("line").str.strip_chars() != "").first().over("row")
+    opens = (opening == name).fill_null(False)
+    one_word = ~name.str.contains(r"\s")
+    begun = one_word & is_seldom(opening).fill_null(False)
+    again = pl.len().over("row", "name") > 1
+    speech = pl.col("text").str.contains(TWO_WORDS).any().over("row", "name")
+    alone = (others < 2) & (again | begun | (one_word & answers))
+    return speech & (alone | (opens & again))

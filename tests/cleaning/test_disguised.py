@@ -1,0 +1,83 @@
+"""Numbers and addresses that people write apart, joined or in words go, too."""
+
+import re
+
+import pytest
+
+from tests.cleaning.test_redaction_neighbours import redacted
+
+EMAILS = [
+    "jo[at]example.com",
+    "JO[AT]EXAMPLE.COM",
+    "jo (at) example (dot) com",
+    "jo (at) example dot com",
+    "jo.doe(at)mail.example.co.uk",
+    "jo [dot] doe [at] example [dot] com",
+    "jo{at}example{dot}com",
+    "jo (@) example.com",
+    "jo<at>example.com",
+]
+PHONES = [
+    "07700_900_123",
+    "07700-900_123",
+    "07700 _ 900 _ 123",
+    "+44_7700_900123",
+    "555_123_4567",
+    "0 7 7 0 0 9 0 0 1 2 3",
+    "0  7 7 0 0  9 0 0  1 2 3",
+    "0 7 7 0 0 9 0 0 12 3",
+    "0.7.7.0.0.9.0.0.1.2.3",
+    "0-7-7-0-0-9-0-0-1-2-3",
+    "+4 4 7 7 0 0 9 0 0 1 2 3",
+    "０ ７ ７ ０ ０ ９ ０ ０ １ ２ ３",
+]
+OTHERS = {
+    "my number is 5 5 5 1 2 3 4 5 6 7": "my number is (phone)",
+    "4111_1111_1111_1111": "(card)",
+    "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1": "(card)",
+    "sort code 12-34-56": "sort code (number)",
+    "Sort Code: 01 02 03, thanks": "Sort Code: (number), thanks",
+    "the sort code is 123456": "the sort code is (number)",
+    "12-34-56 12345678": "(number)",
+    "12-34-56, account number 12345678": "(number)",
+    "12-34-56": "(number)",
+    "12-34-56.": "(number).",
+}
+STAYS = [
+    "12-03-2024 and 12-03-24",
+    "12-03-24",
+    "we won 25-34-56 in sets",
+    "10-12-14-16-18",
+    "IMG_20240312_101530.jpg and 2024_03_12",
+    "file_07700_900_123x and snake_case_1_2_3",
+    "10_000_000 or 1_000_000_000",
+    "1 2 3 4 5 6 7 8 9 10 11 12",
+    "5 4 5 3 5 5 4 5 5 5",
+    "scores: 4 3 1 2 5 4 1 1 3 2",
+    "meet me (at) noon. Yes",
+    "look [at] this. Really",
+    "room (at) 12.30 pm",
+    "a sort of code 12, code 34-56",
+]
+AROUND = ["{}", "it is {}, thanks", "({})", "电话{}谢谢", "call:{};", "«{}»"]
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_what_is_disguised_goes(around):
+    assert redacted([around.format(e) for e in EMAILS]) == [around.format("(email)")] * len(EMAILS)
+    assert redacted([around.format(p) for p in PHONES]) == [around.format("(phone)")] * len(PHONES)
+
+
+def test_context_says_what_a_number_is():
+    assert redacted(list(OTHERS)) == list(OTHERS.values())
+    # Its neighbours stay.
+    assert not re.search(r"\d", " ".join(redacted([f"so, {text}!" for text in list(OTHERS)[:8]])))
+
+
+def test_dates_scores_and_names_of_files_stay():
+    assert redacted(STAYS) == STAYS
+
+
+def test_long_texts_take_linear_time():
+    for part in ("0 ", "a[at]", "1_", "sort code ", "12-34-", "a (dot) "):
+        redacted([part * 20_000])

@@ -1,0 +1,28 @@
+"""A thread of e-mails gives a turn for each, by who wrote it."""
+
+import pytest
+
+from tests.cleaning.test_chat import turns
+
+EXPECTED = [("Mira Lee", "Broken lamp\nhello, my lamp fails"), ("help@example.org", "sorry: see")]
+HEADERS = {
+    "English": "From: {}\nTo: x@example.org\nDate: Mon, 1 Feb 2024 10:00\nSubject: {}\n\n{}\n\n",
+    "Outlook": "From: {}\nSent: Monday, February 1, 2024 10:00 AM\nTo: x\nSubject: {}\n{}\n",
+    "bold": "**From:** {}\n**Sent:** Monday\n**To:** x\n**Subject:** {}\n\n{}\n",
+    "German": "Von: {}\nGesendet: Montag, 1. Februar 2024 10:00\nAn: x\nBetreff: {}\n\n{}\n\n",
+    "French": "De : {}\nEnvoyé : lundi 1 février 2024 10:00\nÀ : x\nObjet : {}\n\n{}\n\n",
+    "others first": "Date: 1 Feb 2024\nFrom: {}\nSubject: {}\n\n{}\n\n",
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_headers(name):
+    first = HEADERS[name].format(
+        '"Mira Lee" <mira@example.org>', "Broken lamp", "hello, my lamp fails"
+    )
+    second = HEADERS[name].format("help@example.org", "Re: Broken lamp", "sorry: see")
+    assert turns(first + second) == EXPECTED
+
+
+def test_people_called_van_and_an():
+    assert turns("Van: hello there\nAn: hi, you") == [("Van", "hello there"), ("An", "hi, you")]
