@@ -168,8 +168,9 @@ def validation_loss(model, tokenizer, rows) -> float:
 
 def our_trainer(params, model, tokenizer, train, hardware):
     """The pipeline's trainer, without evaluations and checkpoints."""
+    from stages.training.arguments import training_arguments
     from stages.training.shared_prefix import Collator
-    from stages.training.trainer import ResumableTrainer, training_arguments
+    from stages.training.trainer import ResumableTrainer
 
     arguments = training_arguments(params, hardware, Path(tempfile.mkdtemp()), len(train))
     arguments.eval_strategy = arguments.save_strategy = "no"

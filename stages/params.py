@@ -238,7 +238,7 @@ class FormatPrompts(Section):
 class Model(Section):
     """How the base model is loaded."""
 
-    precision: Literal["auto", "fp32", "bf16"]
+    precision: Literal["auto", "fp32", "bf16", "fp16"]
     quantization: Literal["none", "nf4", "int8"]
 
 

@@ -78,7 +78,7 @@ WRONG = [
     ({"clean.near_duplicates": 1.1}, "clean.near_duplicates", "less than or equal to 1"),
     ({"format_prompts.max_prompt_tokens": 15}, "format_prompts.max_prompt_tokens", "16"),
     ({"finetune.learning_rate": 0}, "finetune.learning_rate", "greater than 0"),
-    ({"model.precision": "fp16"}, "model.precision", "'bf16'"),
+    ({"model.precision": "fp8"}, "model.precision", "'bf16'"),
     ({"finetune.optim": "sgd"}, "finetune.optim", "'paged_adamw_8bit'"),
     ({"finetune.warmup_ratio": 1}, "finetune.warmup_ratio", "less than 1"),
     ({f"{LORA}.dropout": -0.1}, f"{LORA}.dropout", "greater than or equal to 0"),

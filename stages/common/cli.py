@@ -34,6 +34,14 @@ class Stopped(KeyboardInterrupt):
 
 
 LAST_WORDS = "STAGE_LAST_WORDS"  # environment variable: a file, see `stages.common.launch`
+NO_MEMORY = (
+    *("out of memory", "not enough memory", "can't allocate memory", "Cannot allocate memory"),
+    *("_STATUS_ALLOC_FAILED", "RESOURCE_EXHAUSTED"),
+)
+NO_KERNEL = (
+    "PyTorch or bitsandbytes, as installed here, was not built for this GPU: install a build that"
+    " was, or set CUDA_VISIBLE_DEVICES= to use the CPU"
+)
 KEPT = "interrupted: complete outputs are kept, others are removed"
 received = [signal.SIGINT]  # signals, the last one counts
 
@@ -67,6 +75,8 @@ def run(main: Callable[[], None]) -> None:
     except Exception as error:
         if len(received) > 1:  # a library made another error of the signal
             end(KEPT, 128 + received[-1])
+        if missing_kernel(error):
+            end(NO_KERNEL)
         if out_of_memory(error):
             end("out of memory: lower the batch size or format_prompts.max_prompt_tokens")
         if not isinstance(error, OSError) or error.errno is None:
@@ -114,10 +124,19 @@ def close_progress() -> None:
 def out_of_memory(error: BaseException) -> bool:
     """Whether the system, or torch on a CPU or on a GPU, had no memory left.
 
-    Torch has a type for it on a GPU, told by its name so that torch is not imported, and on a CPU
-    a plain RuntimeError.
+    Torch has a type for it, told by its name so that torch is not imported. But a driver, a library
+    of CUDA's or ROCm's, Apple's GPU, XLA and a CPU's allocator each report it in words of their own.
     """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    signs = ("not enough memory", "can't allocate memory", "Cannot allocate memory")
-    return isinstance(error, (RuntimeError, OSError)) and any(s in str(error) for s in signs)
+    return isinstance(error, (RuntimeError, OSError)) and any(s in str(error) for s in NO_MEMORY)
+
+
+def missing_kernel(error: BaseException) -> bool:
+    """Whether a library has no code for the GPU at hand: it is older or newer than the library."""
+    return isinstance(error, RuntimeError) and "no kernel image is available" in str(error)
+
+
+def is_of_machine(error: BaseException) -> bool:
+    """Whether memory or the GPU is at fault, and not the model that was loaded or called."""
+    return out_of_memory(error) or missing_kernel(error)

@@ -1,8 +1,10 @@
-"""Settings of the CPU's memory allocator: freed memory is reused, and few compiled kernels stay."""
+"""Settings of memory allocators: the CPU's reuses freed memory and few kernels stay, a GPU's is emptied."""
 
 import contextlib
 import ctypes
 import os
+
+import torch
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # options of glibc's mallopt, see malloc.h
 MAX_MMAP_THRESHOLD = 32 * 2**20  # bytes; the most that glibc accepts
@@ -20,3 +22,11 @@ def configure_allocator() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(MMAP_THRESHOLD, MAX_MMAP_THRESHOLD)
         libc.mallopt(TRIM_THRESHOLD, -1)  # never return it
+
+
+def release_memory() -> None:
+    """Return what torch holds free of the GPU's memory, so that a smaller batch finds one piece."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    elif torch.backends.mps.is_available():
+        torch.mps.empty_cache()

@@ -6,13 +6,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 from transformers import set_seed
 
 from stages.common.atomic_io import disk_errors
 from stages.common.cli import Interrupted, UserError, out_of_memory
 from stages.model import processes
+from stages.model.allocator import release_memory
 
 Results = list  # anything that JSON can hold, one for each prompt
 
@@ -122,8 +122,7 @@ def run_batch(
             raise UserError(f"{message} lower format_prompts.max_prompt_tokens")
         size = len(chunk) // 2
         print(f"{name}: {len(chunk)} prompts do not fit in memory: {size} at a time", flush=True)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release_memory()
     return results, size
 
 

@@ -12,7 +12,7 @@ from transformers import (
 from transformers.utils import logging
 
 from stages.common.atomic_io import need
-from stages.common.cli import UserError, out_of_memory
+from stages.common.cli import UserError, is_of_machine
 from stages.model.allocator import configure_allocator
 from stages.model.attention import MATMUL
 from stages.model.hardware import Hardware
@@ -59,8 +59,9 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware):
     """
     need(folder, "run fetch@model first")
     xla = hardware.device == "xla"
-    if xla and quantization != "none":
-        raise UserError(f"model.quantization is {quantization}: bitsandbytes has no XLA, use none")
+    if hardware.device in ("xla", "mps") and quantization != "none":
+        name = {"xla": "XLA", "mps": "Apple's GPUs"}[hardware.device]
+        raise UserError(f"model.quantization is {quantization}: not on {name}, use none")
     config = None
     if quantization == "nf4":
         config = BitsAndBytesConfig(
@@ -81,7 +82,7 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware):
             trust_remote_code=False,
         )
     except LOAD_ERRORS as error:
-        if out_of_memory(error):
+        if is_of_machine(error):
             raise
         raise load_error(folder, error) from None
     # Models with another default have an attention of their own.

@@ -6,7 +6,7 @@ import torch
 from transformers import AutoConfig, DynamicCache
 from transformers.cache_utils import LinearAttentionCacheLayerMixin
 
-from stages.common.cli import UserError, out_of_memory
+from stages.common.cli import UserError, is_of_machine
 from stages.model.loading import LOAD_ERRORS, load_error
 from stages.params import Params
 from stages.training.shared_prefix import Collator, build_row
@@ -59,7 +59,7 @@ def check_isolation(model) -> None:
         with torch.no_grad():
             logits = model(**inputs).logits
     except (TypeError, ValueError, RuntimeError) as error:
-        if out_of_memory(error):
+        if is_of_machine(error):
             raise
         raise UserError(message) from error
     alone, _, beside_other, after_other_prompt = logits.float().view(4, len(summary), -1)

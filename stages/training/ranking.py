@@ -18,12 +18,13 @@ from stages.model import processes
 from stages.model.hardware import Hardware
 from stages.params import Params
 from stages.training.adapter import save_weights
+from stages.training.arguments import training_arguments
 from stages.training.callbacks import training_callbacks
 from stages.training.checks import check_weights
 from stages.training.lora import load_frozen
 from stages.training.ranking_dataset import sample_ranking_dataset
 from stages.training.ranking_loss import RankingCollator, ranking_loss, select_ranking_rows
-from stages.training.trainer import ResumableTrainer, training_arguments
+from stages.training.trainer import ResumableTrainer
 
 START = "start"  # in the folder of checkpoints: the adapter that the ranking starts from
 

@@ -1,7 +1,6 @@
 """A `transformers.Trainer` that resumes, splits batches and stops at a loss that is not finite.
 
 An interrupted run resumes from its last checkpoint and ends with the same weights, bit for bit.
-`training_arguments` maps `params.yaml` to the optimizer, the schedule and all other settings.
 """
 
 import time
@@ -9,15 +8,17 @@ from pathlib import Path
 
 import torch
 from peft.helpers import disable_input_dtype_casting
-from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers import PrinterCallback, Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
 from stages.common.atomic_io import disk_errors, remove
 from stages.common.cli import UserError, out_of_memory
 from stages.common.resuming import mark_complete
 from stages.model import processes
+from stages.model.allocator import release_memory
 from stages.model.hardware import Hardware
 from stages.params import Params
+from stages.training.arguments import training_arguments
 from stages.training.batch_splitting import Batch, select_rows, split_batch
 from stages.training.callbacks import LOSS_NOT_FINITE
 from stages.training.checkpoints import last_checkpoint
@@ -43,8 +44,8 @@ class ResumableTrainer(Trainer):
         """Train from the last checkpoint in the output folder, or from the start."""
         folder, started = Path(self.args.output_dir), time.monotonic()
         last = processes.from_first(last_checkpoint(folder) if processes.is_first() else None)
-        # peft would copy each input to fp32, though autocast then multiplies in bf16.
-        with disable_input_dtype_casting(self.model, active=self.args.bf16):
+        # peft would copy each input to fp32, though autocast then multiplies in half of it.
+        with disable_input_dtype_casting(self.model, active=self.args.bf16 or self.args.fp16):
             self.train(resume_from_checkpoint=str(last) if last else None)
         self.seconds = time.monotonic() - started
         first = int(last.name.partition("-")[2]) if last else 0
@@ -128,7 +129,8 @@ class ResumableTrainer(Trainer):
                 parameter.grad = gradient
             loss = self.split_step(model, inputs, num_items_in_batch)
         if not torch.isfinite(loss):
-            raise UserError(LOSS_NOT_FINITE.format("training", self.state.global_step + 1))
+            message = LOSS_NOT_FINITE.format("training", self.state.global_step + 1)
+            raise UserError(message + ", or set model.precision to fp32" * self.args.fp16)
         return loss
 
     def split_step(self, model, inputs, num_items_in_batch) -> torch.Tensor:
@@ -172,8 +174,7 @@ class ResumableTrainer(Trainer):
 
     def parts(self, inputs: Batch) -> tuple[Batch, Batch]:
         """The halves of a batch that does not fit in memory."""
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release_memory()
         rows, width = inputs["input_ids"].shape
         if rows == 1:
             message = f"a row of {width} tokens does not fit in memory:"
@@ -193,46 +194,4 @@ def make_trainer(
         eval_dataset=data[1],
         data_collator=Collator(tokenizer.pad_token_id, params.finetune.row_tokens),
         callbacks=callbacks,
-    )
-
-
-def training_arguments(
-    params: Params, hardware: Hardware, checkpoints: Path, dialogues: int
-) -> TrainingArguments:
-    """The settings of `transformers`; `dialogues` is the size of the training split."""
-    knobs = params.finetune
-    steps = max(
-        1, dialogues // (knobs.per_device_train_batch_size * knobs.gradient_accumulation_steps)
-    )
-    every = max(1, round(steps / knobs.evals_per_epoch))
-    return TrainingArguments(
-        output_dir=str(checkpoints),
-        seed=knobs.seed,
-        num_train_epochs=knobs.num_train_epochs,
-        per_device_train_batch_size=knobs.per_device_train_batch_size,
-        per_device_eval_batch_size=knobs.per_device_train_batch_size,
-        gradient_accumulation_steps=knobs.gradient_accumulation_steps,
-        optim=knobs.optim,
-        learning_rate=knobs.learning_rate,
-        lr_scheduler_type=knobs.lr_scheduler_type,
-        warmup_steps=knobs.warmup_ratio,  # transformers reads a value below 1 as a share
-        weight_decay=knobs.weight_decay,
-        max_grad_norm=knobs.max_grad_norm,
-        bf16=hardware.dtype == torch.bfloat16 and hardware.device != "xla",
-        use_cpu=hardware.device == "cpu",
-        train_sampling_strategy="group_by_length",  # for validation; training has EpochSampler
-        activation_checkpointing=knobs.activation_checkpointing,
-        eval_strategy="steps",
-        eval_steps=every,
-        save_strategy="steps",
-        save_steps=every,
-        save_total_limit=3,
-        load_best_model_at_end=True,
-        prediction_loss_only=True,
-        remove_unused_columns=False,
-        dataloader_num_workers=params.run.dataloader_num_workers,
-        dataloader_pin_memory=hardware.device == "cuda",
-        logging_steps=max(1, steps // 20),
-        disable_tqdm=True,
-        report_to="none",
     )

@@ -76,6 +76,19 @@ def no_memory_in_generation(rows: int) -> None:
 
 
 @fault
+def kernel_is_missing() -> None:
+    """A GPU of a kind that a library was not built for, found when the base is put on it."""
+    import torch
+
+    from stages.model import loading
+
+    def from_pretrained(*_, **__):
+        raise torch.AcceleratorError("CUDA error: no kernel image is available for execution")
+
+    loading.AutoModelForCausalLM.from_pretrained = from_pretrained
+
+
+@fault
 def loss_is_nan(step: str) -> None:
     """`step` is the method of the Trainer whose loss is spoilt: training_step, prediction_step."""
     from stages.training import trainer

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import torch
 
 from stages.model.hardware import choose_hardware
 from stages.model.loading import load_base, load_tokenizer, load_tuned
@@ -116,15 +115,6 @@ def test_user_errors_are_one_sentence(forks, prepared, change, words):
     assert ended.status == 1
     assert words in ended.said.splitlines()[-1] and "Traceback" not in ended.said
     assert not (project.root / "models/adapter").exists()
-
-
-def test_precision_is_chosen_by_the_hardware(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    for has_bf16, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda has=has_bf16: has)
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-        assert choose_hardware().dtype == dtype
-    assert choose_hardware("bf16").dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize("kind", ["a window", "an attention of its own"])

@@ -33,13 +33,12 @@ def seconds_of_training(look: Look, base: Path, params: Params, dialogues: int) 
             rows.append(build_row(prompt, fitting))
     model = load_lora(base, params, hardware).train()
     collate = Collator(tokenizer.pad_token_id, params.finetune.row_tokens)
-    mixed = hardware.dtype == torch.bfloat16 and hardware.device != "xla"
     done, seconds, started = 0, 0.0, time.monotonic()
     batches = [rows[i : i + size] for i in range(0, len(rows), size)]
     for number, batch in enumerate([batches[0], *batches]):
         began = time.monotonic()
         inputs = {name: values.to(model.device) for name, values in collate(batch).items()}
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=mixed):
+        with torch.autocast(model.device.type, hardware.dtype, enabled=hardware.autocast):
             model(**inputs).loss.backward()
         if hardware.device == "cuda":
             torch.cuda.synchronize()
