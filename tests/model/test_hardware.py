@@ -62,13 +62,14 @@ def test_a_precision_that_is_asked_for(machine):
             choose_hardware(precision)
 
 
-def test_one_of_several_gpus_is_used_and_said(machine, capsys, monkeypatch):
+def test_one_of_several_gpus_is_used_and_said(machine, capsys):
     machine("cuda", count=2)
     choose_hardware()
     captured = capsys.readouterr()
-    assert captured.err == "one of 2 GPUs is used, CUDA_VISIBLE_DEVICES says which\n"
+    launch = "run.launch: torchrun --nproc_per_node 2"
+    assert captured.err == f"one of 2 GPUs is used; all are with {launch}\n"
     assert not captured.out  # where tools write summaries
-    monkeypatch.setenv("LOCAL_RANK", "0")  # a launcher starts a process for each
+    machine("cuda", count=1)  # as it is for each of the processes that torchrun starts
     choose_hardware()
     assert not capsys.readouterr().err
 
