@@ -97,6 +97,7 @@ PARAMS = [
     "score.seed",
     "score.constant",
     "run.checkpoint_minutes",
+    "run.launch",
     "run.dataloader_num_workers",
     "card.base",
     "card.base_license",
