@@ -22,7 +22,7 @@ Sieve = str | Callable[[pl.Series], pl.Series]
 # For what is shown to people: whatever any country would call a number.
 ANYWHERE = Redaction(regions=["all"], patterns={})
 # Each number and address has one of these, in a text of ASCII and in any other.
-IN_ASCII = rf"[0-9]|@\S+\.|%40|{disguised.EMAIL_SIGN}"
+IN_ASCII = (r"[0-9]|@\S+\.|%40", disguised.EMAIL_SIGN)  # faster than as one pattern
 IN_OTHERS = rf"\d|\S[@＠]|%40|&(?:amp;)*#|{disguised.EMAIL_SIGN}|(?i:[（［｛＜]\s?[aä@ａ＠])"
 
 
@@ -49,7 +49,8 @@ def sift(
     others = odd.arg_true()
     # Patterns of one's own may look for anything, and the view may show it.
     sign = f"{IN_OTHERS}|{CHANGED}" if redaction.patterns else IN_OTHERS
-    some = texts.str.contains(IN_ASCII).scatter(others, texts.gather(others).str.contains(sign))
+    some = texts.str.contains(IN_ASCII[0]) | texts.str.contains(IN_ASCII[1])
+    some = some.scatter(others, texts.gather(others).str.contains(sign))
     for pattern in redaction.patterns.values():
         some |= may_match(pattern, texts)
     at = (some.fill_null(False) & texts.is_not_null()).arg_true()
