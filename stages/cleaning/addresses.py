@@ -18,7 +18,7 @@ EMAILS = (
     ),
     re.compile(r"(?<![\w.%+'-])[\w.%+'-]{0,63}\w(?:@|%40)\w[\w-]*(?:\.\w[\w-]*)+"),
 )
-EMAIL_SIEVE = r"\w(?:@|%40)\w[\w-]*\.\w"
+EMAIL_SIEVE = r"\S(?:@|%40)\S+\.\S"  # Python's \w has more than that of polars
 IP_SIEVE = r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|:[0-9A-Fa-f]{0,4}:"
 V4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9]|\.[0-9])")
 GROUP = "[0-9A-Fa-f]{1,4}"

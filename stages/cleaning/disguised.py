@@ -12,7 +12,7 @@ from stages.cleaning.identifiers import kind_of
 
 OPEN, CLOSE = r"\s?[\[({<]\s?", r"\s?[\])}>]\s?"
 DOT = rf"(?:\.|{OPEN}(?:dot|punkt|point|punto|ponto|\.){CLOSE}|\s(?:dot|punkt)\s)"
-EMAIL_SIGN = r"[\[({<]\s?(?:[aA][tT]|@|[äÄ][tT]|arroba)\s?[\])}>]"
+EMAIL_SIGN = r"[\[({<]\s?(?i:at|@|ät|arroba)\s?[\])}>]"
 EMAIL_SIEVE = rf"\S\s?{EMAIL_SIGN}\s?\S"
 NAME = rf"[{LATIN}%+'-]{{1,63}}"
 EMAIL = re.compile(

@@ -84,8 +84,11 @@ def shingle(turns: pl.Series) -> tuple[np.ndarray, np.ndarray]:
         padded = padded.scatter(wide, apart(plain.gather(wide)) + f" {END}" * 4)
     words = padded.str.split(" ")
     hashes = np.append(words.explode().hash().to_numpy(), np.zeros(4, np.uint64))
-    mixed = hashes[:-4] * np.uint64(0x9E3779B97F4A7C15) + hashes[1:-3]
-    mixed = mixed * np.uint64(0xC2B2AE3D27D4EB4F) + hashes[2:-2]
+    # In place, for the arrays are large.
+    mixed = hashes[:-4] * np.uint64(0x9E3779B97F4A7C15)
+    mixed += hashes[1:-3]
+    mixed *= np.uint64(0xC2B2AE3D27D4EB4F)
+    mixed += hashes[2:-2]
     lengths = words.list.len().to_numpy().astype(np.int64)
     ends = np.cumsum(lengths)
     kept = np.ones(len(mixed), dtype=bool)

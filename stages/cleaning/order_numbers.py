@@ -34,17 +34,20 @@ VALUE = re.compile(
     re.IGNORECASE,
 )
 # For polars, on small letters: cheap sieves first, for the exact one is slow.
-CODED = r"[A-Za-z0-9/-]{2}[0-9]|[A-Za-z0-9][0-9/-][A-Za-z0-9/-]|[0-9][A-Za-z0-9/ .-][A-Za-z0-9/-]"
+CODED = (
+    r"[0-9][A-Za-z0-9/-]{2}|[A-Za-z0-9][0-9][A-Za-z0-9/-]|[A-Za-z0-9/-]{2}[0-9]"
+    r"|[0-9]{2}(?: |\.[0-9])[0-9]{2}"
+)
 ANNOUNCED = (
-    rf"(?:(?:(?:^|[^a-z0-9]){LATIN_NAMES}|{LONG_NAMES})(?:'s|s|en|er)?|{OTHER_NAMES}\p{{L}}{{0,4}})"
-    rf"(?:[\s.:#=-]|{MARKS}|{JOINS})*[a-z-]{{0,10}}[0-9]"
+    rf"(?:(?:(?:^|[^a-z]){LATIN_NAMES}|{LONG_NAMES})(?:'s|s|en|er)?|{OTHER_NAMES}[\p{{L}}\p{{N}}]{{0,4}})"
+    rf"(?:[\s.:#=-]|{MARKS}|{JOINS})*[a-zı\x{{307}}-]{{0,20}}[0-9]"  # İ is small in two characters
 ).replace(r"\b", "")
 HASHED = re.compile(
     r"[#№] ?(?=[A-Z-]{0,5}[0-9])"
     r"([A-Z0-9-]{4,60}|[0-9]{2,6}(?:[ ./-](?!(?:19|20)[0-9]{2}\b)[0-9]{2,6}){1,3}(?![0-9]))",
     re.IGNORECASE | re.ASCII,
 )
-HASHED_SIEVE = r"(?i)[#№] ?[A-Z-]{0,5}[0-9]{2}"
+HASHED_SIEVE = r"(?i)[#№] ?[A-Z-]{0,5}[0-9][0-9-]"
 CODE = re.compile("[A-Z0-9]{10,}")
 PARCEL_SIEVE = r"(?:[A-Z]*[0-9]){8}"
 UNIT = re.compile(
@@ -79,12 +82,17 @@ def find_named(text: str) -> Iterator[tuple[int, int, str]]:
     low = text.lower()
     if len(low) != len(text):  # a capital of two small characters
         low = "".join(char.lower()[0] for char in text)
+    end = 0
     for name in NAME.finditer(low):
         match = VALUE.match(text, name.end())
         if match and is_named_number(match, text, bool(name["inner"])):
             value = match.start("code" if match["code"] else "grouped")
             sign = text.find("#", match.start("sign"), value)
-            yield value if sign < 0 else sign, match.end(), "number"
+            # Two words may announce one number, as in "order ref 12345".
+            start = max(end, value if sign < 0 else sign)
+            end = max(end, match.end())
+            if start < end:
+                yield start, end, "number"
 
 
 def is_named_number(match: re.Match, text: str, inner: bool) -> bool:

@@ -6,8 +6,9 @@ addresses and dates of birth are not looked for.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
+from itertools import compress
 
 import polars as pl
 
@@ -16,71 +17,76 @@ from stages.cleaning.ascii_view import CHANGED, ascii_view, hide, shown
 from stages.params import Redaction
 
 Finder = Callable[[str], Iterator[tuple[int, int, str]]]  # start, end and kind of what it finds
+# What tells in which texts of a column it may find something: a pattern, or a function of the column.
+Sieve = str | Callable[[pl.Series], pl.Series]
 # For what is shown to people: whatever any country would call a number.
 ANYWHERE = Redaction(regions=["all"], patterns={})
-ANY = rf"\d|[@＠]|%40|&(?:amp;)*#|{disguised.EMAIL_SIGN}"  # of these, each number and address has at least one
-SIEVES = (
-    addresses.EMAIL_SIEVE,
-    disguised.EMAIL_SIEVE,
-    disguised.JOINED_SIEVE,
-    disguised.SINGLE_SIEVE,
-    disguised.SORT_CODE_SIEVE,
-    addresses.IP_SIEVE,
-    ibans.SIEVE,
-    digit_runs.SIEVE,
-    order_numbers.HASHED_SIEVE,
-    order_numbers.PARCEL_SIEVE,
-)
+# Each number and address has one of these, in a text of ASCII and in any other.
+IN_ASCII = (r"[0-9]|@\S+\.|%40", disguised.EMAIL_SIGN)  # faster than as one pattern
+IN_OTHERS = rf"\d|\S[@＠]|%40|&(?:amp;)*#|{disguised.EMAIL_SIGN}|(?i:[（［｛＜]\s?[aä@ａ＠])"
 
 
 def redact_column(texts: pl.Series, redaction: Redaction) -> tuple[pl.Series, Counter]:
     """The column without what identifies a person, and how much of each kind was taken out."""
     counts: Counter = Counter()
-    at, named = sieve(texts, redaction)
+    finders, sieves = zip(*finders_of(redaction), strict=True)
+    at, may_find = sift(texts, redaction, sieves)
     if not len(at):
         return texts, counts
-    some = zip(texts.gather(at).to_list(), named.to_list(), strict=True)
-    new = [redact(text, redaction, counts, after_word) for text, after_word in some]
+    flags = zip(*(flag.to_list() for flag in may_find), strict=True)
+    some = zip(texts.gather(at).to_list(), flags, strict=True)
+    new = [replace(text, compress(finders, flags), counts) for text, flags in some]
     # A clone, for scatter changes the series that it is called on.
     return (texts.clone().scatter(at, new) if counts else texts), counts
 
 
-def sieve(texts: pl.Series, redaction: Redaction) -> tuple[pl.Series, pl.Series]:
-    """Indices of the texts that a rule may apply to: few, for which Python is fast enough. And
-    whether a word such as order may announce a number in each of them."""
-    some = texts.str.contains(ANY)
+def sift(
+    texts: pl.Series, redaction: Redaction, sieves: Sequence[Sieve]
+) -> tuple[pl.Series, list[pl.Series]]:
+    """Indices of the texts that a sieve lets through: few, for which Python is fast enough. And of
+    each sieve, whether it lets each of them through."""
+    odd = (texts.str.len_bytes() != texts.str.len_chars()) | texts.str.contains("&", literal=True)
+    others = odd.arg_true()
+    # Patterns of one's own may look for anything, and the view may show it.
+    sign = f"{IN_OTHERS}|{CHANGED}" if redaction.patterns else IN_OTHERS
+    some = texts.str.contains(IN_ASCII[0]) | texts.str.contains(IN_ASCII[1])
+    some = some.scatter(others, texts.gather(others).str.contains(sign))
     for pattern in redaction.patterns.values():
-        # Null where it is of a kind that polars lacks, with look-around: then any text may match.
-        some |= texts.str.contains(pattern, strict=False).fill_null(True)
+        some |= may_match(pattern, texts)
     at = (some.fill_null(False) & texts.is_not_null()).arg_true()
     views = texts.gather(at)
-    # Cheap tests first: the view of nearly every text is the text.
-    odd = (views.str.len_bytes() != views.str.len_chars()) | views.str.contains("&", literal=True)
-    odd = odd.arg_true()
-    changed = odd.filter(views.gather(odd).str.contains(CHANGED))
+    others = odd.gather(at).arg_true()
+    changed = others.filter(views.gather(others).str.contains(CHANGED))
     if len(changed):
         seen = [ascii_view(text)[0] for text in views.gather(changed)]
         views = views.scatter(changed, seen)
-    hits = views.str.contains("|".join(f"(?:{sieve})" for sieve in SIEVES))
-    named = order_numbers.sieve_named(views)
-    hits |= named
-    for pattern in redaction.patterns.values():
-        hits |= views.str.contains(in_view(pattern), strict=False).fill_null(True)
-    return at.filter(hits), named.filter(hits)
+    hits = views.str.contains(
+        "|".join(f"(?:{sieve})" for sieve in sieves if isinstance(sieve, str))
+    )
+    told = {sieve: sieve(views) for sieve in sieves if callable(sieve)}
+    for passing in told.values():
+        hits |= passing
+    some = views.filter(hits)
+    return at.filter(hits), [
+        told[sieve].filter(hits) if sieve in told else some.str.contains(sieve) for sieve in sieves
+    ]
 
 
-def redact(text: str, redaction: Redaction, counts: Counter, after_word: bool = True) -> str:
-    """One text with placeholders in it; `counts` gains what was replaced, by kind.
+def may_match(pattern: str, texts: pl.Series) -> pl.Series:
+    # Null where it is of a kind that polars lacks, with look-around: then any text may match.
+    return texts.str.contains(pattern, strict=False).fill_null(True)
 
-    Without `after_word` no number is looked for that a word announces.
-    """
+
+def redact(text: str, redaction: Redaction, counts: Counter) -> str:
+    """One text with placeholders in it; `counts` gains what was replaced, by kind."""
+    return replace(text, [find for find, _ in finders_of(redaction)], counts)
+
+
+def replace(text: str, finders: Iterable[Finder], counts: Counter) -> str:
+    """The text with a placeholder for all that is found; each finder sees what those before left."""
     view, starts = ascii_view(text)
     spans = []
-    for find, sign in finders(redaction):
-        if sign and not sign.search(view):
-            continue
-        if find is order_numbers.find_named and not after_word:
-            continue
+    for find in finders:
         if found := sorted(find(view)):
             spans += found
             view = hide(view, [(start, end) for start, end, _ in found])
@@ -102,28 +108,27 @@ def is_latin(char: str) -> bool:
     return char.isascii() and char.isalnum()
 
 
-def finders(redaction: Redaction) -> list[tuple[Finder, re.Pattern | None]]:
-    """In order, for what one finds is hidden from the next; with a sign without which it finds
-    nothing."""
-    return _finders(tuple(redaction.regions), tuple(redaction.patterns.items()))
+def finders_of(redaction: Redaction) -> list[tuple[Finder, Sieve]]:
+    """In order, for what one finds is hidden from the next."""
+    return _finders_of(tuple(redaction.regions), tuple(redaction.patterns.items()))
 
 
 @lru_cache
-def _finders(regions: tuple[str, ...], patterns: tuple[tuple[str, str], ...]) -> list[tuple]:
-    own = [partial(find_own, re.compile(in_view(pattern)), name) for name, pattern in patterns]
+def _finders_of(regions: tuple[str, ...], patterns: tuple[tuple[str, str], ...]) -> list[tuple]:
+    own = [(name, in_view(pattern)) for name, pattern in patterns]
     return [
-        *((find, None) for find in own),
-        (addresses.find_emails, re.compile("@|%40")),
-        (disguised.find_emails, re.compile(disguised.EMAIL_SIGN)),
-        (disguised.find_sort_codes, re.compile(r"[cC][oO][dD][eE]|-\d\d-")),
-        (partial(disguised.find_joined, regions=regions), re.compile("_")),
-        (partial(disguised.find_singles, regions=regions), re.compile(r"(?:[ .-]{1,2}\d\d?){5}")),
-        (ibans.find_ibans, re.compile(r"[A-Za-z]{2}\d[ ./-]{0,2}\d")),
-        (addresses.find_ips, re.compile(r"\d\.\d+\.\d|:[0-9A-Fa-f]{0,4}:")),
-        (order_numbers.find_named, None),
-        (order_numbers.find_parcels, re.compile("[A-Z0-9]{10}")),
-        (partial(digit_runs.find_numbers, regions=regions), None),
-        (order_numbers.find_hashed, re.compile("[#№]")),
+        *((partial(find_own, re.compile(p), name), partial(may_match, p)) for name, p in own),
+        (addresses.find_emails, addresses.EMAIL_SIEVE),
+        (disguised.find_emails, disguised.EMAIL_SIEVE),
+        (disguised.find_sort_codes, disguised.SORT_CODE_SIEVE),
+        (partial(disguised.find_joined, regions=regions), disguised.JOINED_SIEVE),
+        (partial(disguised.find_singles, regions=regions), disguised.SINGLE_SIEVE),
+        (ibans.find_ibans, ibans.SIEVE),
+        (addresses.find_ips, addresses.IP_SIEVE),
+        (order_numbers.find_named, order_numbers.sieve_named),
+        (order_numbers.find_parcels, order_numbers.PARCEL_SIEVE),
+        (partial(digit_runs.find_numbers, regions=regions), digit_runs.SIEVE),
+        (order_numbers.find_hashed, order_numbers.HASHED_SIEVE),
     ]
 
 

@@ -28,14 +28,14 @@ class Repeats:
 
         `rows` has `id`, `turns`, `references` and `key`, the fingerprint of the turns.
         """
-        seen = pl.Series([key in self.earlier for key in rows["key"]], dtype=pl.Boolean)
+        seen = pl.Series([key in self.earlier for key in rows["key"].to_list()], dtype=pl.Boolean)
         dropped, rows = rows.filter(seen)["id"], rows.filter(~seen)
         count = len(rows)
         if rows["key"].is_duplicated().any():
             together = pl.col("references").list.explode().unique(maintain_order=True)
             first = pl.col("id", "turns").first()
             rows = rows.group_by("key", maintain_order=True).agg(first, together)
-        known = [key in self.here for key in rows["key"]]
+        known = [key in self.here for key in rows["key"].to_list()]
         if any(known):
             again = pl.Series(known, dtype=pl.Boolean)
             for key, references in rows.filter(again).select("key", "references").iter_rows():

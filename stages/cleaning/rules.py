@@ -61,8 +61,8 @@ def clean_turns(
         if redacted is not None:
             redacted += counts
     if switches.signatures:
-        signed = text.str.replace_all(SIGNATURE, " ")
-        text = pl.when(pl.col("speaker") == "agent").then(signed).otherwise(text)
+        column = without_signatures(turns.select("speaker", text=text))
+        turns, text = turns.with_columns(text=column), pl.col("text")
     if switches.handles:
         text = text.str.replace_all(HANDLE, "$1 ")
     if switches.special_characters:
@@ -85,20 +85,36 @@ def rows_with(texts: pl.Series, sieve: pl.Series, pattern: str) -> pl.Series:
 def without_html(texts: pl.Series) -> pl.Series:
     """Texts without tags and entities: few hold any, and these alone pay for a call into Python."""
     coded = rows_with(texts, texts.str.contains("&#?\\w+;|<[/!A-Za-z]"), CODED)
-    return texts.scatter(coded, [plain_text(text) for text in texts.gather(coded)])
+    some = texts.gather(coded)
+    # Most hold "&amp;" alone, for which that is not needed.
+    hard = (
+        some.str.count_matches("[<&]") != some.str.count_matches("&amp;", literal=True)
+    ).arg_true()
+    plain = some.str.replace_all("&amp;", "&", literal=True)
+    plain = plain.scatter(hard, [plain_text(text) for text in some.gather(hard)])
+    return texts.clone().scatter(coded, plain)
+
+
+def without_signatures(turns: pl.DataFrame) -> pl.Series:
+    """`text` of the turns, without what agents sign with."""
+    at = (turns["speaker"] == "agent").arg_true()
+    signed = turns["text"].gather(at).str.replace_all(SIGNATURE, " ")
+    return turns["text"].clone().scatter(at, signed)
 
 
 def without_special(texts: pl.Series) -> pl.Series:
     """Texts without emoji, hashes and the like, and with single spaces between words."""
+    wide = (texts.str.len_bytes() != texts.str.len_chars()).arg_true()
     # Typed and typographic quotes are one character to a reader, and should be to a tokenizer.
-    texts = texts.str.replace_all("[’‘]", "'")
-    others = rows_with(texts, texts.str.len_bytes() != texts.str.len_chars(), OTHER)
-    cleaned = spaced(texts.str.replace_all(EMOJI_GLUE, ""), f"{GAP}|{SPECIAL}")
-    if not len(others):
+    some = texts.gather(wide).str.replace_all("[’‘]", "'")
+    others = some.str.contains(OTHER)
+    texts = texts.clone().scatter(wide, some.str.replace_all(EMOJI_GLUE, ""))
+    cleaned = spaced(texts, f"{GAP}|{SPECIAL}")
+    if not others.any():
         return cleaned
-    some = texts.gather(others).str.replace_all(GLUE_IN_OTHERS, "")
+    some = some.filter(others).str.replace_all(GLUE_IN_OTHERS, "")
     some = some.str.replace_all(STRAY_JOINER, "$1$2")
-    return cleaned.scatter(others, spaced(some, f"{GAP}|{SPECIAL_IN_OTHERS}"))
+    return cleaned.scatter(wide.filter(others), spaced(some, f"{GAP}|{SPECIAL_IN_OTHERS}"))
 
 
 def spaced(text, gap: str):
@@ -114,8 +130,8 @@ def clean_reference(text: str) -> str:
     mended, empty lines go."""
     if "<" in text or "&" in text:
         text = plain_text(text)
-    if text.isprintable():  # so it is one line
-        return " ".join(text.split())
+    if text.isprintable():  # so it is one line, and its only white space are spaces
+        return " ".join(text.split()) if "  " in text or text[:1] == " " else text.rstrip()
     lines = text.splitlines()
     if len(lines) < 2:
         return " ".join(text.split())

@@ -188,12 +188,23 @@ def test_column_counts_by_kind_and_keeps_nulls():
 
 
 @pytest.mark.parametrize(
-    "text", ["order12345", "my refs12345", "caseAB12345", "éGB29NWBK60161331926819"]
-)
+    "text",
+    [
+        "order12345", "my refs12345", "caseAB12345", "éGB29NWBK60161331926819", "#1-2345",
+        "sipariş İB12345", "10.0.0.1card 1-2345", "x²@mail.co",
+    ],
+)  # fmt: skip
 def test_no_sieve_keeps_a_rule_from_a_text(text):
     redacted = redact(text, REDACTION, Counter())
     assert redacted != text
     assert redact_column(pl.Series([text]), REDACTION)[0].to_list() == [redacted]
+
+
+def test_two_words_announce_one_number():
+    counts = Counter()
+    text = "my order ref 12345678, call 07700 900123"
+    assert redact(text, REDACTION, counts) == "my order ref (number), call (phone)"
+    assert counts == {"number": 1, "phone": 1}
 
 
 def test_real_conversations_have_few_false_positives():

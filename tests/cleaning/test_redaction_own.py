@@ -27,6 +27,7 @@ def redacted(text: str, regions=("US",), **patterns: str) -> str:
     [
         (r"EMP-\d{6}", "ask EMP-123456.", "ask (own)."),
         (r"EMP-\d{6}", "ask ＥＭＰ－１２３４５６。", "ask (own)。"),
+        ("EMP-[A-Z]{3}", "ask EMP\u2011ABC.", "ask (own)."),  # by what the view shows alone
         (r"工号\d{4}", "我的工号1234谢谢", "我的(own)谢谢"),
         (r"工号：\d{4}", "工号:1234 工号：5678", "(own) (own)"),
         (r"(?i)project (?:falcon|heron)", "Project Heron is late", "(own) is late"),
