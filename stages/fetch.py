@@ -1,4 +1,4 @@
-"""fetch: copy the dataset and the base model to where the pipeline keeps them.
+"""fetch: copy the dataset and the base model into the pipeline's folders.
 
 `python -m stages.fetch dataset` writes `data/raw/{train,validation,test}.parquet` with the source's
 own columns; `python -m stages.fetch model` writes `models/base/`: config, tokenizer, safetensors.
@@ -50,7 +50,7 @@ def fetch_dataset(dataset: Dataset) -> None:
     with atomic_write(RAW) as aside:
         aside.mkdir()
         for split, reader in rows.items():
-            if reader is None:  # clean takes such a split from train
+            if reader is None:  # the source lacks this split, and clean takes it from train
                 reader = rows["train"].schema.empty_table().to_reader()
             where = f"{split} of {folder}"
             counts[split] = tables.write_parquet(reader, aside / f"{split}.parquet", where)

@@ -1,8 +1,8 @@
-"""score: how near the summaries come to what people wrote, beside what costs nothing.
+"""score: compare the summaries with the references, beside baselines that need no model.
 
 Reads references and summaries of the test split; writes `metrics/score.json`, the tables for the
-plots, and `metrics/dialogues.csv`: the BLEU statistics of every dialogue and system, from which
-corpus BLEU can be recomputed and two commits compared without a cache.
+plots, and `metrics/dialogues.csv`: the BLEU statistics of every dialogue and system. From these,
+corpus BLEU can be recomputed and two commits can be compared without a cache.
 """
 
 import csv
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def one_line(text: str) -> str:
-    """What is scored: lines are joined, and sacrebleu's own rules for them stay out of it."""
+    """The text in one line, so that sacrebleu's own rules for line breaks do not apply."""
     return " ".join(text.split())
 
 
@@ -73,14 +73,16 @@ def read_summaries(name: str, ids: list[str]) -> list[str]:
     path = need(SUMMARIES / f"{name}.jsonl", f"run generate@{name} first")
     rows = read_jsonl(path)
     if [row["id"] for row in rows] != ids:
-        raise UserError(f"{path} is not of the dialogues in {CLEAN}: run generate@{name} again")
+        raise UserError(
+            f"{path} does not match the dialogues in {CLEAN}: run generate@{name} again"
+        )
     return [one_line(row["summary"]) for row in rows]
 
 
 def measure(
     texts: list[str], references: list[list[str]], counts, words: "Words", params: Score
 ) -> dict:
-    """All figures of one system; BLEU, chrF and ROUGE from 0 to 100."""
+    """All metrics of one system. BLEU, chrF and ROUGE are from 0 to 100."""
     from sacrebleu.metrics import CHRF
 
     from stages.scoring.bleu import bootstrap
@@ -124,7 +126,7 @@ def write_dialogues(ids: list[str], counts: dict) -> None:
 
 
 def write_by_length(conversations: "pl.Series", counts: dict, buckets: int = 4) -> None:
-    """BLEU by length of the conversation, in quarters of the dialogues; x is the mean length."""
+    """BLEU by length of the conversation, in `buckets` of about equal size with their mean length."""
     import numpy as np
 
     from stages.common.languages import length_unit, lengths
@@ -145,14 +147,14 @@ def write_by_length(conversations: "pl.Series", counts: dict, buckets: int = 4) 
 
 
 def write_lengths(references: list[list[str]], systems: dict, unit: str) -> None:
-    """Length of each summary beside the mean of its dialogue's references, in `unit`."""
+    """Length of each summary and mean length of its dialogue's references, in `unit`."""
     import polars as pl
 
     from stages.common.languages import lengths
 
-    made = [lengths(pl.Series(systems[name]), unit).to_list() for name in ("tuned", "base")]
-    wanted = [lengths(pl.Series(refs), unit).mean() for refs in references]
-    rows = [[unit, f"{mean:.1f}", *sizes] for mean, *sizes in zip(wanted, *made, strict=True)]
+    summaries = [lengths(pl.Series(systems[name]), unit).to_list() for name in ("tuned", "base")]
+    means = [lengths(pl.Series(refs), unit).mean() for refs in references]
+    rows = [[unit, f"{mean:.1f}", *sizes] for mean, *sizes in zip(means, *summaries, strict=True)]
     write_table(PLOTS / "summary_length.csv", ["unit", "reference", "tuned", "base"], rows)
 
 

@@ -1,4 +1,4 @@
-"""Atomic writes: an output is complete or absent. Errors of the disk name the path."""
+"""Atomic writes: an output is complete or absent. Disk errors name the path."""
 
 import errno
 import json
@@ -22,8 +22,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path for a file or a folder; move it to `path` on success.
 
     On failure the temporary path is removed and `path` is unchanged. If the process is killed, `path`
-    is complete or missing, and the next run removes the temporary path. A `UserError` names `path`
-    where the disk fails.
+    is complete or missing, and the next run removes the temporary path. Raises `UserError` with
+    `path` if the disk fails.
     """
     path = Path(path)
     aside, old = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("tmp", "old"))
@@ -46,7 +46,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def disk_errors(path: Path, aside: Path | None = None) -> Iterator[None]:
-    """Turn an error of the disk, from any library, into a `UserError` that names `path`."""
+    """Turn a disk error from any library into a `UserError` that names `path`."""
     try:
         yield
     except Exception as error:
@@ -62,7 +62,7 @@ def disk_errors(path: Path, aside: Path | None = None) -> Iterator[None]:
 def disk_error_reason(error: BaseException) -> str | None:
     """What went wrong on the disk, or None for any other error.
 
-    Safetensors and arrow have the error number in their message, torch has only that it failed.
+    The messages of safetensors and arrow contain the error number. Torch says only that it failed.
     """
     if isinstance(error, OSError) and error.errno in DISK_ERRORS:
         return os.strerror(error.errno)
@@ -75,7 +75,7 @@ def disk_error_reason(error: BaseException) -> str | None:
 
 
 def is_stale(name: str) -> bool:
-    """Whether it is a temporary path of `atomic_write` whose process has ended."""
+    """Whether the name is that of a temporary path of `atomic_write` whose process has ended."""
     number = re.search(r"\.(\d+)\.(?:tmp|old)$", name)
     if not number:
         return False

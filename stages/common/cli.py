@@ -1,4 +1,4 @@
-"""How a stage or a tool ends: quietly, or with one sentence and an exit status."""
+"""How a stage or a tool ends: silently, or with one sentence and an exit status."""
 
 import json
 import logging
@@ -12,13 +12,13 @@ from collections.abc import Callable
 
 
 class UserError(Exception):
-    """Something the user can mend; its text is the one sentence they read. Exit status 1."""
+    """An error that the user can fix. Its text is the one sentence that they read. Exit status 1."""
 
     status = 1
 
 
 class Interrupted(UserError):
-    """Ctrl-C or SIGTERM; its text says what is kept. Exit status 128 + the signal's number."""
+    """Ctrl-C or SIGTERM. Its text says what is kept. Exit status 128 + the signal's number."""
 
     def __init__(self, message: str, number: int | None = None):
         super().__init__(message)
@@ -28,8 +28,8 @@ class Interrupted(UserError):
 class Stopped(KeyboardInterrupt):
     """Ctrl-C or SIGTERM, raised wherever the process is.
 
-    A type of its own: after a plain KeyboardInterrupt, even one that was caught, Python may end
-    itself by the signal instead of with the status that it was given.
+    It is a type of its own because, after a plain KeyboardInterrupt and even a caught one, Python
+    may exit by the signal and not with the status that it was given.
     """
 
 
@@ -43,29 +43,29 @@ NO_KERNEL = (
     " was, or set CUDA_VISIBLE_DEVICES= to use the CPU"
 )
 KEPT = "interrupted: complete outputs are kept, others are removed"
-received = [signal.SIGINT]  # signals, the last one counts
+received = [signal.SIGINT]  # the signals received; the last one counts
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; turn what a user can cause into one line on stderr and an exit status.
+    """Call `main`. Turn an error that a user can cause into one line on stderr and an exit status.
 
-    Bugs keep their traceback: hiding one would help nobody.
+    Bugs keep their traceback, because it helps to fix them.
     """
-    # Weights are local by the time any stage but fetch runs, so nothing may wait on a hub.
+    # Only fetch needs a hub: no other stage may wait for one.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    # Libraries warn of what only a developer could change.
+    # The user cannot act on the warnings of libraries.
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     for number in (signal.SIGTERM, signal.SIGINT):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell's `&` leaves SIGINT
+        if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's `&` makes it ignore SIGINT
             signal.signal(number, on_signal)
     sys.unraisablehook = on_unraisable
-    # A pipe or a log gets each line when it is printed, and the error, on stderr, as the last.
+    # A pipe or a log gets each line when it is printed, so that the error on stderr comes last.
     sys.stdout.reconfigure(line_buffering=True)
     try:
         main()
-        # All is written: Python's own end, which takes a moment after torch, is not to be stopped.
+        # All output is written. Python takes a moment to exit after torch; do not interrupt that.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
     except UserError as error:
@@ -73,7 +73,7 @@ def run(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         end(KEPT, 128 + received[-1])
     except Exception as error:
-        if len(received) > 1:  # a library made another error of the signal
+        if len(received) > 1:  # a library turned the signal into another error
             end(KEPT, 128 + received[-1])
         if missing_kernel(error):
             end(NO_KERNEL)
@@ -91,7 +91,7 @@ def on_signal(number: int, _frame) -> None:
 
 
 def on_unraisable(error) -> None:
-    """A signal that came while Python was deleting an object is lost: send it again."""
+    """Python ignores an exception in a destructor. If it was a signal, send the signal again."""
     if isinstance(error.exc_value, Stopped):
         threading.Timer(0.1, os.kill, (os.getpid(), received[-1])).start()
     else:
@@ -99,21 +99,21 @@ def on_unraisable(error) -> None:
 
 
 def end(message: str, status: int = 1) -> None:
-    """Exit with the sentence on stderr; one of several processes leaves that to their parent."""
+    """Exit with the sentence on stderr. If `run.launch` started several, their parent prints it."""
     close_progress()
     if path := os.environ.get(LAST_WORDS):
         with open(f"{path}.{os.getpid()}", "w", encoding="utf-8") as out:
             json.dump({"message": message, "status": status}, out)
         os.replace(out.name, path)
-        time.sleep(10)  # the parent ends all of them
-    if status == 1:  # which is what Python makes of a text
+        time.sleep(10)  # meanwhile the parent ends all processes
+    if status == 1:  # the status with which Python exits after printing a text
         sys.exit(f"error: {message}")
     print(f"error: {message}", file=sys.stderr, flush=True)
     sys.exit(status)
 
 
 def close_progress() -> None:
-    """End the progress line where it is, so that the error gets a line of its own."""
+    """Close the progress line, so that the error gets a line of its own."""
     if "tqdm" in sys.modules:
         from tqdm import tqdm
 
@@ -122,10 +122,10 @@ def close_progress() -> None:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether the system, or torch on a CPU or on a GPU, had no memory left.
+    """Whether the system, or torch on a CPU or GPU, ran out of memory.
 
-    Torch has a type for it, told by its name so that torch is not imported. But a driver, a library
-    of CUDA's or ROCm's, Apple's GPU, XLA and a CPU's allocator each report it in words of their own.
+    The type of torch's error is compared by name, so that torch need not be imported. Drivers, the
+    libraries of CUDA and ROCm, Apple's GPU, XLA and the CPU's allocator have other messages.
     """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
@@ -133,10 +133,10 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def missing_kernel(error: BaseException) -> bool:
-    """Whether a library has no code for the GPU at hand: it is older or newer than the library."""
+    """Whether a library was built without code for this GPU."""
     return isinstance(error, RuntimeError) and "no kernel image is available" in str(error)
 
 
 def is_of_machine(error: BaseException) -> bool:
-    """Whether memory or the GPU is at fault, and not the model that was loaded or called."""
+    """Whether the cause is memory or the GPU, and not the model that was loaded or called."""
     return out_of_memory(error) or missing_kernel(error)

@@ -1,12 +1,12 @@
-"""What the script of texts says of their language: whether spaces part its words, how they count.
+"""What the script of texts tells: their language, how words are separated, how length is counted.
 
-Shared by cleaning (near-duplicates), prompts, training's reward and scoring, so that one text has
-one length and one set of words wherever it is looked at.
+Cleaning (near-duplicates), prompts, the reward in training and scoring share this module, so that
+a text has the same length and the same words everywhere.
 """
 
 import polars as pl
 
-# Scripts without spaces between words, for a regular expression's class. ー is of Japanese alone.
+# Scripts without spaces between words, for a regular expression's class. ー is Japanese only.
 UNSPACED = (
     r"\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Yi}"
     r"\p{Tai_Tham}\p{Tai_Le}\p{New_Tai_Lue}\p{Tai_Viet}\p{Javanese}\p{Balinese}"
@@ -19,35 +19,35 @@ LETTERS = {
     "Hangul": r"\p{Hangul}",
     "Latin": r"\p{Latin}",
 }
-SOME = 0.05  # share of the letters from which a script decides how all texts are taken apart
+MIN_SHARE = 0.05  # share of letters from which a script decides how all texts are tokenized
 # Words that are frequent in English and rare or absent elsewhere.
 ENGLISH = r"(?i)\b(?:the|and|that|with|this|they|their|are|has|have|not|from|which)\b"
 
 
 def length_unit(texts: pl.Series) -> str:
-    """ "words", or "characters" where most letters are of scripts without spaces between words."""
+    """ "words", or "characters" if most letters belong to scripts without spaces between words."""
     return "characters" if 2 * share(texts, "unspaced") > 1 else "words"
 
 
 def lengths(texts: pl.Series, unit: str) -> pl.Series:
-    """Length of each text in `unit`; white space is no character."""
+    """Length of each text in `unit`. White space does not count as characters."""
     return texts.str.count_matches(r"\S+" if unit == "words" else r"\S")
 
 
 def choose_tokenizer(texts: pl.Series) -> tuple[str, str]:
-    """The sacrebleu tokenizer for these references, and the reason as words for people.
+    """The sacrebleu tokenizer for these references, and the reason in words.
 
-    Japanese and Korean are taken by characters: their own tokenizers need further packages, and
-    the same params are to give the same score on every machine.
+    Japanese and Korean are tokenized into characters. Their own tokenizers need more packages, and
+    the same params must give the same score on every machine.
     """
     if not count(texts, "all"):
         return "char", "no letters"
     unspaced, han = share(texts, "unspaced"), share(texts, "Han")
-    if share(texts, "kana") > SOME:
+    if share(texts, "kana") > MIN_SHARE:
         return "char", "Japanese; ja-mecab counts words"
-    if unspaced - han > SOME:
+    if unspaced - han > MIN_SHARE:
         return "char", "a script without spaces between words"
-    if han > SOME:
+    if han > MIN_SHARE:
         return "zh", "Chinese"
     if 2 * share(texts, "Hangul") > 1:
         return "char", "Korean; ko-mecab counts words"
@@ -55,10 +55,10 @@ def choose_tokenizer(texts: pl.Series) -> tuple[str, str]:
 
 
 def is_english(texts: pl.Series) -> bool:
-    """Whether texts are English, by their script and their most frequent words."""
+    """Whether the texts are English, by their script and the most frequent English words."""
     words = int(texts.str.count_matches(r"\S+").sum())
     found = int(texts.str.count_matches(ENGLISH).sum())
-    return share(texts, "Latin") > 1 - SOME and found > SOME * words
+    return share(texts, "Latin") > 1 - MIN_SHARE and found > MIN_SHARE * words
 
 
 def count(texts: pl.Series, letters: str) -> int:
@@ -66,5 +66,5 @@ def count(texts: pl.Series, letters: str) -> int:
 
 
 def share(texts: pl.Series, letters: str) -> float:
-    """Share of the letters of all texts, 0 where there are none."""
+    """Share of these letters among the letters of all texts; 0 if there are none."""
     return count(texts, letters) / max(count(texts, "all"), 1)

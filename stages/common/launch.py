@@ -1,8 +1,9 @@
-"""Start a stage as several processes: `run.launch` names the command, such as torchrun.
+"""Start a stage as several processes. `run.launch` names the command for this, such as torchrun.
 
-The stage starts the command with itself as its module, waits, and ends as it ended. Ctrl-C reaches
-the processes once, as a signal to the command. The first of them that has an error for the user
-writes it down, and this process ends the others and tells it, instead of the command's own report.
+The stage starts the command with the stage as its module, waits, and exits with its status. Ctrl-C
+reaches the processes only once, as a signal to the command. The first process with an error for the
+user writes it to a file. This process then ends the others and prints that error in place of the
+command's own report.
 """
 
 import json
@@ -22,7 +23,7 @@ LAUNCHED = "STAGE_LAUNCHED_BY"  # environment variable: the command, in the proc
 
 
 def launch(command: str | None) -> None:
-    """Run this stage by `command` and exit; return where there is none, or in its processes."""
+    """Run this stage with `command` and exit. Return if it is null, or in a process it started."""
     if LAUNCHED in os.environ and "RANK" not in os.environ:
         raise UserError(
             f"run.launch: `{os.environ[LAUNCHED]}` starts one process alone, without a RANK:"
@@ -41,15 +42,15 @@ def launch(command: str | None) -> None:
 
 
 def module() -> str:
-    """The stage as `python -m` has it."""
+    """The stage's name for `python -m`."""
     return f"stages.{Path(sys.argv[0]).stem}"
 
 
 def wait(command: list[str], shown: str, folder: Path) -> tuple[int, str]:
-    """Run the command to its end; its exit status, and the sentence that explains a bad one."""
+    """Run the command. Return its exit status, and the sentence that explains a failure."""
     words = folder / "last_words.json"
     environment = os.environ | {LAUNCHED: shown, LAST_WORDS: str(words)}
-    # torchrun would set it and say so; `stages.model.processes` shares out the cores.
+    # torchrun would set this with a warning. `stages.model.processes` distributes the cores.
     environment.setdefault("OMP_NUM_THREADS", "1")
     process = subprocess.Popen(command, env=environment, start_new_session=True)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -66,7 +67,7 @@ def wait(command: list[str], shown: str, folder: Path) -> tuple[int, str]:
 
 
 def kill(process: subprocess.Popen) -> None:
-    """End the command and all that it started, before it can report what is known."""
+    """Kill the command and all processes that it started, before it prints its own report."""
     import psutil
 
     try:

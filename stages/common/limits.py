@@ -1,8 +1,8 @@
-"""Limits in tokens: how many texts may be above one unsaid, and one that fits nearly all."""
+"""Limits in tokens: when one needs a warning, and one that fits nearly all texts."""
 
 import math
 
-FEW = 0.05  # share of texts that a limit may drop or cut
+FEW = 0.05  # share of texts that a limit may drop or cut without a warning
 
 
 def too_many(above: int, texts: int) -> bool:
@@ -10,5 +10,5 @@ def too_many(above: int, texts: int) -> bool:
 
 
 def fitting_limit(sizes: list[int]) -> int:
-    """The smallest limit that all but a share `FEW` of the sizes are within."""
+    """The smallest limit that all sizes but a share of `FEW` are within."""
     return sorted(sizes)[math.ceil((1 - FEW) * len(sizes)) - 1]

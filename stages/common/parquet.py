@@ -13,7 +13,7 @@ SPLITS = ("train", "validation", "test")
 
 
 def open_parquet(path: str | Path, hint: str) -> "pyarrow.parquet.ParquetFile":
-    """Open a table for reading in batches; a `UserError` names a missing or broken file."""
+    """Open a table for reading in batches. Raises `UserError` if it is missing or broken."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,7 +1,7 @@
 """Resume a stage's unfinished work, but only in a run that would have the same result.
 
-The work is in a folder named by a fingerprint of all that decides the result. The folder is not an
-output in `dvc.yaml`: DVC deletes outputs before it runs their stage.
+The work is in a folder whose name is a fingerprint of all that determines the result. The folder is
+not an output in `dvc.yaml`, because DVC deletes outputs before it runs their stage.
 """
 
 import hashlib

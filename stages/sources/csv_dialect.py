@@ -1,4 +1,4 @@
-"""Which separator and which way to write quotes a CSV file has, told by its text."""
+"""Detect the dialect of a CSV file: its separator and how it writes quotes."""
 
 import re
 from collections.abc import Iterator
@@ -6,68 +6,70 @@ from itertools import islice
 from typing import NamedTuple
 
 SEPARATORS = ",;\t|"
-# A cell, of each way to write quotes, and nothing that the way does not allow.
+# A cell in each style of quoting. It matches nothing that the style does not allow.
 CELLS = {
     "doubled": r'"(?:[^"]++|"")*+"|[^"{s}\r\n]*+',
     "backslash": r'"(?:[^"\\]++|\\.|"")*+"|(?:[^"\\{s}\r\n]++|\\.)*+',
     "none": r"(?!\"[^{s}\r\n]*\"(?:[{s}\r\n]|$))[^{s}\r\n]*+",
 }
 END = re.compile(r"\r\n|\r|\n")
-MOST = 500  # rows to tell by
+MAX_ROWS = 500  # rows of the sample that are looked at
 
 
 class Dialect(NamedTuple):
     separator: str
-    quoting: str  # doubled | backslash | none: a quote is a character like any other
+    quoting: str  # doubled | backslash | none: a quote is an ordinary character
     skip: int = 0  # lines before the header
-    escapes: bytes = b'\\"'  # what a backslash escapes; before anything else it stands for itself
+    escapes: bytes = b'\\"'  # what a backslash escapes; before any other character it is literal
 
 
 def dialect_of(sample: str, name: str) -> Dialect:
-    """The dialect that fits most rows of the sample; `name`, of the file, decides between equals.
+    """The dialect that fits most rows of the sample. The file's `name` decides between equal fits.
 
-    Most programs double a quote and separate by commas, so these go first.
+    Most programs double a quote and separate by commas, so these are tried first.
     """
-    said = re.match(r"\ufeff?sep=(.)(?:\r\n|\r|\n)", sample)  # Excel's own way to say it
+    declared = re.match(r"\ufeff?sep=(.)(?:\r\n|\r|\n)", sample)  # Excel's first line
     separators = "\t,;|" if ".tsv" in name else SEPARATORS
-    start = said.end() if said else 0
-    best, least = Dialect(separators[0], "doubled"), 2.0
-    for separator in said[1] if said else separators:
+    start = declared.end() if declared else 0
+    best, lowest = Dialect(separators[0], "doubled"), 2.0
+    for separator in declared[1] if declared else separators:
         for quoting in CELLS:
             misfits = share_of_misfits(sample, start, separator, quoting)
-            if misfits < least:
-                best, least = Dialect(separator, quoting), misfits
+            if misfits < lowest:
+                best, lowest = Dialect(separator, quoting), misfits
     quoted = re.search(rf'(?:^|[{re.escape(best.separator)}\r\n])"', sample[start:])
     bare = best.quoting == "backslash" and not quoted
     escapes = b'\\"\r\n' + best.separator.encode() if bare else b'\\"'
-    return best._replace(skip=int(said is not None), escapes=escapes)
+    return best._replace(skip=int(declared is not None), escapes=escapes)
 
 
 def share_of_misfits(sample: str, start: int, separator: str, quoting: str) -> float:
-    """The share of rows that break the rules or have another number of cells than the header.
+    """The share of rows that break the rules or have a different number of cells from the header.
 
-    1 or more where the header has one cell only: then nothing speaks for this separator.
+    It is 1 or more if the header has only one cell: nothing then suggests this separator.
     """
-    found = list(islice(rows(sample, start, separator, quoting), MOST))
+    found = list(islice(row_widths(sample, start, separator, quoting), MAX_ROWS))
     if not found:
         return 2.0
     header, count = found[0][0], len(found)
     misfits = sum(width != header for width, _ in found) / count
-    if quoting == "none":  # no plain characters, where they stand as quotes do
-        quoted = islice(rows(sample, start, separator, "doubled"), MOST)
+    if quoting == "none":  # where quotes enclose cells, they are not ordinary characters
+        quoted = islice(row_widths(sample, start, separator, "doubled"), MAX_ROWS)
         misfits += sum(width > 0 and has_quotes for width, has_quotes in quoted) / count
     return misfits if header > 1 else 1.0 + misfits / 3
 
 
-def rows(sample: str, start: int, separator: str, quoting: str) -> Iterator[tuple[int, bool]]:
-    """Of each row, the number of its cells, 0 where it breaks the rules, and whether one of them
-    is in quotes. Blank lines are no rows."""
+def row_widths(sample: str, start: int, separator: str, quoting: str) -> Iterator[tuple[int, bool]]:
+    """For each row, the number of its cells and whether one of them is in quotes.
+
+    The number is 0 if the row breaks the rules. Blank lines are skipped.
+    """
     cell = re.compile(CELLS[quoting].format(s=re.escape(separator)), re.DOTALL)
     at, width, quoted = start, 0, False
     while at < len(sample):
         match = cell.match(sample, at)
         if match and not match[0] and sample.startswith('"', at) and quoting != "none":
-            yield 0, False  # a quote that is not closed: the sample's end, as a rule
+            yield 0, False  # a quote that is not closed, usually by the end of the sample
             return
         at = match.end() if match else at
         width += 1

@@ -1,7 +1,7 @@
-"""CSV files as programs write them: any separator, quotes doubled or behind a backslash.
+"""Read CSV files with any separator, and with quotes that are doubled or escaped by a backslash.
 
-Every cell is text as it stands in the file: no value is taken for a number or a date. An empty cell
-is null; an empty text in quotes is an empty text.
+Every cell stays the text that is in the file: nothing is converted to a number or a date. An empty
+cell is null, and empty quotes are an empty text.
 """
 
 import csv
@@ -24,15 +24,16 @@ from stages.sources.csv_dialect import Dialect, dialect_of
 from stages.sources.csv_quotes import quotes_match, readable_rows
 from stages.sources.text import Encoding, Stream, open_text
 
-SAMPLE = 1 << 17  # bytes, to tell the dialect by
-BLOCK = 1 << 23  # bytes; no row may be longer
-# pyarrow's own names of columns: so the types are given before the header is read.
-TEXTS = {f"f{n}": pa.string() for n in range(4096)}
+SAMPLE = 1 << 17  # bytes from which the dialect is detected
+BLOCK = 1 << 23  # bytes, the longest row that can be read
+# pyarrow generates these names, so that the types can be set before the header is read.
+COLUMN_TYPES = {f"f{n}": pa.string() for n in range(4096)}
 
 
 def read_csv(path: Path, encoding: Encoding) -> pa.RecordBatchReader:
-    """Rows of the file as they come. Rows without any cell are left out; rows with another number
-    of cells than the header come last, as nulls. Raises `UserError` where no row can be read."""
+    """Read the file as a stream. Rows that are empty are skipped. Bad rows, such as those with a
+    different number of cells from the header, come last, as nulls. Raises `UserError` if no row can
+    be read."""
     with open_text(path, encoding) as file:
         sample = file.read(SAMPLE).decode(errors="ignore")
     if not sample.strip():
@@ -40,56 +41,58 @@ def read_csv(path: Path, encoding: Encoding) -> pa.RecordBatchReader:
     dialect = dialect_of(sample, path.name.lower())
     rows = csv_rows(io.StringIO(sample, newline=""), dialect)
     header = next(row for row in islice(rows, dialect.skip, None) if row)
-    schema = pa.schema([(name, pa.string()) for name in unique(header)])
+    schema = pa.schema([(name, pa.string()) for name in unique_names(header)])
     return pa.RecordBatchReader.from_batches(schema, batches(path, encoding, dialect, schema))
 
 
 def batches(path: Path, encoding: Encoding, dialect: Dialect, schema: pa.Schema) -> Iterator:
     good, bad = 0, BadRows(path)
-    for batch in readable(path, encoding, dialect, schema, bad):
-        some = reduce(pc.or_, [pc.is_valid(column) for column in batch.columns])
-        rows = batch.filter(some)
+    for batch in readable_batches(path, encoding, dialect, schema, bad):
+        not_empty = reduce(pc.or_, [pc.is_valid(column) for column in batch.columns])
+        rows = batch.filter(not_empty)
         good += rows.num_rows
         yield rows
     bad.report(good)
     yield from bad.nulls(schema).to_batches()
 
 
-def readable(
+def readable_batches(
     path: Path, encoding: Encoding, dialect: Dialect, schema: pa.Schema, bad: BadRows
 ) -> Iterator[pa.RecordBatch]:
-    """Batches of the rows that can be read; where the others are is added to `bad`."""
-    if not sound(path, encoding, dialect):
+    """Batches of the rows that can be read. The others are added to `bad`."""
+    if not quotes_are_sound(path, encoding, dialect):
         with open_text(path, encoding) as file:
             text = file.read().decode()
         yield from readable_rows(text, dialect.separator, dialect.skip, schema, bad)
         return
-    odd = []
+    skipped = []
 
-    def note(row: pa.csv.InvalidRow) -> str:
+    def skip(row: pa.csv.InvalidRow) -> str:
         if row.text.strip():
-            odd.append(row.number)
+            skipped.append(row.number)
         return "skip"
 
-    for number, block in enumerate(raw_batches(path, encoding, dialect, note)):
+    for number, block in enumerate(raw_batches(path, encoding, dialect, skip)):
         header = number == 0
         yield block.slice(int(header)).rename_columns(schema.names)
-    if odd:
+    if skipped:
         bad.extend(bad_rows(path, encoding, dialect, len(schema)))
 
 
-def sound(path: Path, encoding: Encoding, dialect: Dialect) -> bool:
+def quotes_are_sound(path: Path, encoding: Encoding, dialect: Dialect) -> bool:
     if dialect.quoting != "doubled":
         return True
     with open_text(path, encoding) as file:
         return quotes_match(file, dialect.separator)
 
 
-def raw_batches(path: Path, encoding: Encoding, dialect: Dialect, note: Callable) -> Iterator:
-    """Batches of text as pyarrow reads them; the first row of the first is the header."""
+def raw_batches(
+    path: Path, encoding: Encoding, dialect: Dialect, on_invalid: Callable
+) -> Iterator[pa.RecordBatch]:
+    """Batches of text as pyarrow reads them. The first row of the first batch is the header."""
     file = open_text(path, encoding)
     if dialect.quoting == "backslash":
-        file = io.BufferedReader(Stream(lone_backslashes_doubled(file, dialect.escapes)))
+        file = io.BufferedReader(Stream(double_lone_backslashes(file, dialect.escapes)))
     try:
         yield from pa.csv.open_csv(
             pa.PythonFile(file, mode="r"),
@@ -97,46 +100,46 @@ def raw_batches(path: Path, encoding: Encoding, dialect: Dialect, note: Callable
                 block_size=BLOCK,
                 skip_rows=dialect.skip,
                 autogenerate_column_names=True,
-                use_threads=False,  # else a row has no number
+                use_threads=False,  # with threads, rows would lose their numbers
             ),
             pa.csv.ParseOptions(
                 delimiter=dialect.separator,
                 quote_char=False if dialect.quoting == "none" else '"',
                 escape_char="\\" if dialect.quoting == "backslash" else False,
                 newlines_in_values=dialect.quoting != "none" or len(dialect.escapes) > 2,
-                invalid_row_handler=note,
+                invalid_row_handler=on_invalid,
             ),
             pa.csv.ConvertOptions(
-                column_types=TEXTS,
+                column_types=COLUMN_TYPES,
                 null_values=[""],
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,
             ),
         )
-    except pa.ArrowInvalid as error:  # whose text may hold the file's
-        if "Empty CSV" not in str(error):  # which is a header alone
-            why = f"is a row longer than {BLOCK >> 20} MB, or a quote not closed?"
+    except pa.ArrowInvalid as error:  # its message may quote the file, so it is not shown
+        if "Empty CSV" not in str(error):  # the file has only a header
+            why = f"is a row longer than {BLOCK >> 20} MB, or is a quote not closed?"
             raise UserError(f"{path} cannot be read as csv: {why}") from None
 
 
-def lone_backslashes_doubled(file: BinaryIO, escapes: bytes) -> Iterator[bytes]:
-    """The text with those backslashes doubled that escape nothing, as in `C:\\temp`."""
+def double_lone_backslashes(file: BinaryIO, escapes: bytes) -> Iterator[bytes]:
+    """The text, with the backslashes that escape nothing doubled, as in `C:\\temp`."""
     lone = re.compile(rb"\\([%s])|\\" % re.escape(escapes))
     rest = b""
     while block := file.read(1 << 20):
         text = rest + block
-        ends = len(text) - len(text.rstrip(b"\\"))  # what follows them comes with the next block
+        ends = len(text) - len(text.rstrip(b"\\"))  # the next block starts with what they escape
         text, rest = text[: len(text) - ends], text[len(text) - ends :]
         yield lone.sub(lambda m: m[0] if m[1] else b"\\\\", text)
     yield lone.sub(lambda m: m[0] if m[1] else b"\\\\", rest)
 
 
 def bad_rows(path: Path, encoding: Encoding, dialect: Dialect, width: int) -> Iterator:
-    """Line number and what is wrong, of each row that cannot be read."""
-    if not sound(path, encoding, dialect):
+    """Line number and fault of each row that cannot be read."""
+    if not quotes_are_sound(path, encoding, dialect):
         schema = pa.schema([(str(number), pa.string()) for number in range(width)])
         bad = BadRows(path)
-        for _ in readable(path, encoding, dialect, schema, bad):
+        for _ in readable_batches(path, encoding, dialect, schema, bad):
             pass
         yield from bad
         return
@@ -150,7 +153,7 @@ def bad_rows(path: Path, encoding: Encoding, dialect: Dialect, width: int) -> It
 
 
 def csv_rows(text: io.TextIOBase, dialect: Dialect) -> "csv._reader":
-    """Python's reader, which knows lines: for the header and for what pyarrow refused."""
+    """Python's own reader, which counts lines: for the header, and for rows that pyarrow refused."""
     csv.field_size_limit(sys.maxsize)
     return csv.reader(
         text,
@@ -160,8 +163,8 @@ def csv_rows(text: io.TextIOBase, dialect: Dialect) -> "csv._reader":
     )
 
 
-def unique(names: list[str]) -> Iterator[str]:
-    """The names, a number behind one that has stood before: a table needs them distinct."""
+def unique_names(names: list[str]) -> Iterator[str]:
+    """Make column names unique: a repeated name gets a number, as in `summary_2`."""
     seen: set[str] = set()
     for name in names:
         number = 2

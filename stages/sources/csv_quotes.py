@@ -1,7 +1,7 @@
-"""CSV files in which a quote is missing or too many: the rows around it are read all the same.
+"""Read CSV files in which a quote is missing or extra, without losing the rows around it.
 
-A parser takes all up to the next quote for one cell and joins rows without a word. Here a row that
-breaks the rules is bad, and reading starts again at the line after its first.
+A usual parser reads everything up to the next quote as one cell, and so joins rows silently. Here a
+row that breaks the rules is bad, and reading continues at the line after its first.
 """
 
 import re
@@ -20,12 +20,12 @@ Record = tuple[int, list[str | None] | None]
 
 
 def quotes_match(file: BinaryIO, separator: str) -> bool:
-    """Whether each quote opens or closes a cell, or is doubled inside of one."""
+    """Whether each quote opens or closes a cell, or is doubled inside one."""
     edges = {separator.encode(), b"\r", b"\n", b""}
-    rest, inside = separator.encode(), False  # as if a cell stood before the first
+    rest, inside = separator.encode(), False  # as if a cell came before the first
     while block := file.read(1 << 20):
         *parts, rest = (rest + block).split(b'"')
-        between = set(parts[inside::2])  # the parts that are in no quotes
+        between = set(parts[inside::2])  # the parts outside quotes
         if not all(part[:1] in edges and part[-1:] in edges for part in between):
             return False
         inside ^= len(parts) % 2 == 1
@@ -35,7 +35,7 @@ def quotes_match(file: BinaryIO, separator: str) -> bool:
 def readable_rows(
     text: str, separator: str, skip: int, schema: pa.Schema, bad: BadRows
 ) -> Iterator[pa.RecordBatch]:
-    """Batches of the rows that obey the rules; the others are added to `bad`."""
+    """Batches of the rows that obey the rules. The others are added to `bad`."""
     width = len(schema)
 
     def good() -> Iterator[list[str | None]]:
@@ -55,26 +55,29 @@ def readable_rows(
 
 
 def records(text: str, separator: str) -> Iterator[Record]:
-    """Each row's first line and its cells, None where it breaks the rules; no blank lines.
+    """The first line number and the cells of each row. Cells are None if the row breaks the rules.
 
-    A line without quotes may be a row, or belong to a cell of several lines that lost a quote. So
-    it waits for the next line with quotes, and is no row where that one closes a quote that
-    nobody opened. Nor is it behind a cell that was closed by the quote of a later row.
+    A line without quotes may be a row, or it may be part of a cell of several lines that lost a
+    quote. It is therefore held back until the next line with quotes. It is not a row if that line
+    closes a quote that was never opened, or if it follows a cell that ended only at the quote of a
+    later row. Blank lines are skipped.
     """
-    rest, held = False, []
-    for line, cells, quoted, fault in attempts(text, separator):
+    in_broken_cell, held = False, []
+    for line, cells, quoted, fault in parse_rows(text, separator):
         if cells and not quoted:
-            held.append((line, None if rest else cells))
+            held.append((line, None if in_broken_cell else cells))
             continue
         yield from ((number, None if fault == CLOSED else waiting) for number, waiting in held)
-        rest, held = fault == SPANS, []
+        in_broken_cell, held = fault == SPANS, []
         yield line, cells
     yield from held
 
 
-def attempts(text: str, separator: str) -> Iterator[tuple[int, list | None, bool, str]]:
-    """Of each row its first line and its cells, whether some are in quotes, and how it breaks the
-    rules if it does: then reading starts again at its second line."""
+def parse_rows(text: str, separator: str) -> Iterator[tuple[int, list | None, bool, str]]:
+    """For each row: its first line number, its cells, whether some are quoted, and its fault.
+
+    After a row that breaks the rules, reading continues at its second line.
+    """
     s = re.escape(separator)
     cell = re.compile(rf'"((?:[^"]++|"")*+)"|[^"{s}\r\n](?:[^{s}\r\n]*[^"{s}\r\n])?|')
     closing = re.compile(rf'"+(?:[{s}\r\n]|$)')

@@ -1,9 +1,9 @@
-"""Files of a hub repository at one commit, downloaded by `huggingface_hub`.
+"""Download files of a hub repository at one commit, with `huggingface_hub`.
 
-The library downloads, resumes a connection that breaks, checks sizes and knows tokens, mirrors and
-Xet. What it does not do (2.4, `file_download.py`) is here: the hash of a file that came by HTTP is
-compared with the one that the hub lists, a server that answers 5xx is asked again, and an error is
-one sentence.
+The library downloads, resumes after a broken connection, checks sizes, and handles tokens, mirrors
+and Xet. This module adds what it lacks (2.4, `file_download.py`): it compares the hash of each file
+with the one that the hub lists, retries when a server answers 5xx, and turns each error into one
+sentence.
 """
 
 import hashlib
@@ -17,36 +17,36 @@ from stages.common.cli import UserError
 from stages.params import Repository
 
 DOWNLOADS = Path("downloads")  # ignored by Git; a stage clears its folder once it has succeeded
-WAITS = (1, 2, 4, 8, 16)  # seconds before each further attempt
-PASSING = {408, 429, 500, 502, 503, 504}
+WAITS = (1, 2, 4, 8, 16)  # seconds before each retry
+RETRY_STATUSES = {408, 429, 500, 502, 503, 504}
 
 
-class Spoilt(Exception):
-    """A file that holds other bytes than the hub lists."""
+class CorruptFile(Exception):
+    """A file whose size or hash differs from what the hub lists."""
 
 
 def download(
     kind: str, repository: Repository, choose: Callable[[list[str]], Iterable[str]]
 ) -> tuple[Path, list[str]]:
-    """Download the files that `choose` picks out of the repository's; return their folder and names.
+    """Download the repository's files that `choose` selects; return their folder and names.
 
-    `kind` is `dataset` or `model`. The token is the library's own: `HF_TOKEN`, or its login. Each
-    file has the hash (sha256 in LFS, else Git's) that the hub lists. Called again after a failure,
-    it downloads only files that are not complete. Raises `UserError`.
+    `kind` is `dataset` or `model`. The library finds the token: `HF_TOKEN`, or its login. Each
+    file is checked against the hash that the hub lists: sha256 for LFS, Git's object id for others.
+    Called again after a failure, it downloads only files that are incomplete. Raises `UserError`.
     """
     from huggingface_hub import HfApi, RepoFile, hf_hub_download
 
     api, where = HfApi(), {"repo_id": repository.id, "repo_type": kind}
 
     def ask(call: Callable) -> object:
-        return patiently(call, lambda error: explain(error, kind, repository))
+        return with_retries(call, lambda error: explain(error, kind, repository))
 
     commit = ask(lambda: api.repo_info(**where, revision=repository.revision).sha)
     listed = ask(lambda: list(api.list_repo_tree(**where, revision=commit, recursive=True)))
     files = {file.path: file for file in listed if isinstance(file, RepoFile)}
     print(f"fetch: {kind} {repository.id} at commit {commit}")
     if repository.revision != commit:
-        print(f"fetch: to have the same every time, set fetch.{kind}.hub.revision: {commit}")
+        print(f"fetch: to get the same files every time, set fetch.{kind}.hub.revision: {commit}")
     folder = DOWNLOADS / f"{kind}--{repository.id.replace('/', '--')}--{commit}"
 
     def fetch(name: str) -> None:
@@ -55,13 +55,13 @@ def download(
         except OSError as error:
             if "Consistency check failed" not in str(error):
                 raise
-            raise Spoilt(f"{name} came with another size than the hub lists") from None
+            raise CorruptFile(f"{name} does not have the size that the hub lists") from None
         lfs = files[name].lfs
         if digest(path, lfs is not None) != (lfs.sha256 if lfs else files[name].blob_id):
             path.unlink()
-            raise Spoilt(f"{name} came with other bytes than the hub lists")
+            raise CorruptFile(f"{name} does not have the hash that the hub lists")
 
-    # A path that leads out of the folder is no file of a repository.
+    # A path that leads out of the folder is never downloaded.
     names = list(choose(sorted(n for n in files if not re.search(r"^/|(^|/)\.\.(/|$)", n))))
     for name in names:
         ask(partial(fetch, name))
@@ -75,30 +75,30 @@ def digest(path: Path, lfs: bool) -> str:
         return hashlib.file_digest(content, lambda: algorithm).hexdigest()
 
 
-def patiently(call: Callable, explained: Callable[[Exception], str]) -> object:
-    """Call until it succeeds, a fault will not pass, or `WAITS` is used up."""
+def with_retries(call: Callable, explained: Callable[[Exception], str]) -> object:
+    """Retry the call until it succeeds, the error is permanent, or `WAITS` is used up."""
     import httpx2
 
     for wait in (*WAITS, None):
         try:
             return call()
-        # A token with a letter that no header takes is a ValueError.
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, Spoilt, ValueError) as raised:
+        # A token with characters that are not allowed in a header raises ValueError.
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, CorruptFile, ValueError) as raised:
             error = cause(raised)
             answer = getattr(error, "response", None)
-            network = isinstance(error, httpx2.TransportError | Spoilt)
-            passes = network or getattr(answer, "status_code", None) in PASSING
-            if not passes or wait is None:
+            network = isinstance(error, httpx2.TransportError | CorruptFile)
+            retry = network or getattr(answer, "status_code", None) in RETRY_STATUSES
+            if not retry or wait is None:
                 raise UserError(explained(error)) from None
             asked = answer.headers.get("Retry-After", "") if answer is not None else ""
             seconds = int(asked) if re.fullmatch(r"\d{1,3}", asked) else wait
-            why = explained(error).rpartition(": ")[0]  # what the user should do can wait
+            why = explained(error).rpartition(": ")[0]  # without the advice to the user
             print(f"fetch: {why}; trying again in {seconds} s", flush=True)
             time.sleep(seconds)
 
 
 def cause(error: Exception) -> Exception:
-    """What went wrong, where the library says only that it found no file on this machine either."""
+    """The error behind the library's own, which says only that the file is not on this machine."""
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     return error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
@@ -113,7 +113,7 @@ def explain(error: Exception, kind: str, repository: Repository) -> str:
     status = getattr(getattr(error, "response", None), "status_code", None)
     login = "set HF_TOKEN to a token of yours, or run `hf auth login`"
     if isinstance(error, errors.OfflineModeIsEnabled):
-        return f"HF_HUB_OFFLINE forbids to fetch {name}: unset it"
+        return f"HF_HUB_OFFLINE is set, so {name} cannot be downloaded: unset it"
     if isinstance(error, errors.GatedRepoError) and status == 403:
         return f"{name} is gated, and your account has no access: accept its terms at {page}"
     if isinstance(error, errors.GatedRepoError) and not token:
@@ -130,13 +130,13 @@ def explain(error: Exception, kind: str, repository: Repository) -> str:
         return f"the hub no longer has a file of {name}: run again, or see {key}.revision"
     if status:
         return f"the hub answered {status} for {name}: run again later, complete files are kept"
-    if isinstance(error, Spoilt):
+    if isinstance(error, CorruptFile):
         return f"{error}: run again"
     if isinstance(error, OSError) and error.errno:
         why = f"{error.strerror} ({error.filename or DOWNLOADS})"
         return f"{name} cannot be written to disk: {why}; run again, complete files are kept"
     if isinstance(error, UnicodeError):
-        return f"the token holds letters that no token has: {login}"
+        return f"the token has characters that are not allowed: {login}"
     why = str(error).splitlines()[0] if str(error) else type(error).__name__
     why = why.replace(token, "…") if token else why
     return (

@@ -1,4 +1,4 @@
-"""Rows out of one JSON value: a list, a dict of rows, or a table as pandas' `to_json` lays it out.
+"""Find the rows in one JSON value: a list, a dict of rows, or a layout of pandas' `to_json`.
 
 https://pandas.pydata.org/docs/reference/api/pandas.DataFrame.to_json.html, `orient`
 """
@@ -8,11 +8,11 @@ from pathlib import Path
 
 from stages.common.cli import UserError
 
-MANY = 3  # times as many entries as keys above them: the entries are rows, the keys are columns
+MIN_RATIO = 3  # entries per key from which the keys are columns and the entries rows
 
 
 def rows_of(value: object, path: Path) -> list[dict]:
-    """The rows. Raises `UserError` where the value is laid out otherwise."""
+    """The rows. Raises `UserError` if the value has another layout."""
     if isinstance(value, dict):
         value = rows_of_dict(value)
     if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
@@ -25,7 +25,7 @@ def rows_of_dict(value: dict) -> object:
     if set(value) == {"columns", "index", "data"} and is_list_of(entries, list):  # orient="split"
         return [dict(zip(value["columns"], row, strict=False)) for row in value["data"]]
     tables = [entry for entry in entries if is_list_of(entry, dict) and entry]
-    if len(tables) == 1:  # rows beside what describes them, as orient="table" has it
+    if len(tables) == 1:  # rows and their description, as in orient="table"
         return tables[0]
     if is_list_of(entries, list) and len({len(entry) for entry in entries}) == 1:
         return [dict(zip(value, row, strict=True)) for row in zip(*entries, strict=True)]
@@ -36,14 +36,14 @@ def rows_of_dict(value: dict) -> object:
 
 
 def are_columns(entries: list[dict]) -> bool:
-    """Whether these objects are columns, by row label, and not rows, by field name."""
+    """Whether these objects are columns keyed by row label, and not rows keyed by field name."""
     labels = entries[0] if entries else {}
     if not labels or any(entry.keys() != labels.keys() for entry in entries):
         return False
     if all(re.fullmatch(r"-?\d+", label) for label in labels):
         return True
     types = [{type(v) for v in entry.values() if v is not None} for entry in entries]
-    return len(labels) > MANY * len(entries) and all(len(found) <= 1 for found in types)
+    return len(labels) > MIN_RATIO * len(entries) and all(len(found) <= 1 for found in types)
 
 
 def is_list_of(value: object, kind: type) -> bool:

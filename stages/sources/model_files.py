@@ -1,4 +1,4 @@
-"""What a model's folder is made of: config, tokenizer and safetensors; pickles stay behind."""
+"""The files of a model that are copied: config, tokenizer and safetensors, but no pickles."""
 
 import os
 import shutil
@@ -10,15 +10,16 @@ SUFFIXES = {".json", ".safetensors", ".model", ".txt", ".jinja"}
 
 
 def model_files(names: list[str], source: str) -> list[str]:
-    """The names that `transformers` needs, of a folder's or a repository's files.
+    """Select the files that `transformers` needs from those of a folder or repository.
 
-    Only its top is looked at, and of safetensors `model*` if there are such: repositories keep
-    other copies of the weights beside them. Raises `UserError` where config or weights lack.
+    Only files at the top level count. If some safetensors are named `model*`, only those are taken:
+    repositories may hold other copies of the weights. Raises `UserError` if config or weights are
+    missing.
     """
     top = [name for name in names if "/" not in name and PurePath(name).suffix in SUFFIXES]
     weights = [name for name in top if name.endswith(".safetensors")]
     if "config.json" not in top:
-        raise UserError(f"{source} holds no config.json: it is no Hugging Face model")
+        raise UserError(f"{source} holds no config.json: it is not a Hugging Face model")
     if not weights:
         raise UserError(f"{source} holds no .safetensors: other weight formats are not loaded")
     usual = [name for name in weights if name.startswith("model")]
@@ -26,7 +27,7 @@ def model_files(names: list[str], source: str) -> list[str]:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Put a file there too: by a link where the disk allows it, for weights are large."""
+    """Hard-link the file, because weights are large; copy it if the disk does not allow links."""
     try:
         os.link(source, target)
     except OSError:

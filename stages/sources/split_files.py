@@ -1,27 +1,27 @@
-"""Which files of a hub's dataset hold a split, told by their paths."""
+"""Find the files of each split in a hub's dataset, by their paths."""
 
 import re
 from pathlib import PurePosixPath
 
 from stages.common.cli import UserError
-from stages.sources.unpacking import PACKED
+from stages.sources.unpacking import COMPRESSED
 
 SPLIT_NAMES = {"train": "train", "validation": "validation|val|valid|dev", "test": "test"}
-# Of a dataset kept in several formats, the first.
+# If a dataset is stored in several formats, the first one here is read.
 FORMATS = (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx")
 
 
 def split_files(names: list[str], config: str | None) -> dict[str, list[str]]:
-    """Data files of each split, told by a word of their path, such as `data/train-00000.parquet`.
+    """Data files of each split, by a word in their path, such as `data/train-00000.parquet`.
 
-    The words are those by which the library `datasets` tells them.
-    `config` is a folder of the path. A split that has none is an empty list. Raises `UserError`
-    where train has none, or where a split stands in several folders.
+    The words are those of the `datasets` library. `config` is a folder in the path. A split without
+    files is an empty list. Raises `UserError` if train has no files, or if the files of a split are
+    in several folders.
     """
     inside = [n for n in names if config is None or config in PurePosixPath(n).parts[:-1]]
     for suffix in FORMATS:
         found = {split: [] for split in SPLIT_NAMES}
-        for name in (n for n in inside if ending(n) == suffix):
+        for name in (n for n in inside if file_extension(n) == suffix):
             for split, words in SPLIT_NAMES.items():
                 if re.search(rf"(?:^|[/_.-])(?:{words})(?![a-z])", name):
                     found[split].append(name)
@@ -29,7 +29,7 @@ def split_files(names: list[str], config: str | None) -> dict[str, list[str]]:
             break
     else:
         raise UserError(
-            f"no .parquet, .jsonl, .json or .csv file of a train split"
+            f"found no .parquet, .jsonl, .json or .csv file of the train split"
             f"{f' in a folder {config}' if config else ''}: see fetch.dataset.hub.config, or set"
             " fetch.dataset.hub.revision: refs/convert/parquet, the hub's own conversion"
         )
@@ -37,12 +37,13 @@ def split_files(names: list[str], config: str | None) -> dict[str, list[str]]:
         folders = sorted({str(PurePosixPath(path).parent) for path in paths})
         if len(folders) > 1:
             raise UserError(
-                f"{split} stands in {', '.join(folders)}: set fetch.dataset.hub.config to one"
+                f"{split} is in several folders, {', '.join(folders)}:"
+                " set fetch.dataset.hub.config to one"
             )
     return found
 
 
-def ending(name: str) -> str:
-    """The end of the name that says the format, whatever the file is packed with."""
+def file_extension(name: str) -> str:
+    """The extension that gives the format, without that of a compression."""
     path = PurePosixPath(name.lower())
-    return path.with_suffix("").suffix if path.suffix in PACKED else path.suffix
+    return path.with_suffix("").suffix if path.suffix in COMPRESSED else path.suffix

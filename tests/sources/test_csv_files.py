@@ -103,11 +103,11 @@ def test_many_bad_rows_are_summed_up(tmp_path, monkeypatch, capsys):
     fetched(tmp_path, monkeypatch, "a.csv", b"a,b\n1,2\n" + b"x\n" * 9)
     said = capsys.readouterr().out
     assert said.count("the row is left out") == 3
-    assert "in/a.csv: 9 rows in all are left out" in said
+    assert "in/a.csv: in total, 9 rows are left out" in said
 
 
 def test_all_rows_bad(tmp_path, monkeypatch):
-    said = r"in/a\.csv line 2: 3 cells where the header has 2, and so on in all 5 rows"
+    said = r"in/a\.csv line 2: 3 cells where the header has 2; all 5 rows are bad"
     with pytest.raises(UserError, match=said):
         fetched(tmp_path, monkeypatch, "a.csv", b"a,b\n" + b"secret,2,3\n" * 5)
 

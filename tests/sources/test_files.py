@@ -95,7 +95,7 @@ def test_cells_are_texts(tmp_path, monkeypatch, capsys):
     read = fetched(tmp_path, monkeypatch, "A.XLSX", sheet(table, {"Notes": [["x"]]}))
     assert [row["id"] for row in read] == [*ids, *shown]
     assert read[0]["text"] == "a\nb"
-    assert "sheet 'Talks' is read, 1 others are not" in capsys.readouterr().out
+    assert "only sheet 'Talks' is read, of 2 that are not empty" in capsys.readouterr().out
 
 
 def test_sheet_of_a_header_alone(tmp_path, monkeypatch):

@@ -40,7 +40,7 @@ def test_path_that_leads_elsewhere_is_not_written(tmp_path, monkeypatch, hub, na
 
 def test_pinned_revision_needs_no_advice(tmp_path, monkeypatch, hub, capsys):
     fetch(tmp_path, monkeypatch, **{"hub.revision": COMMIT})
-    assert "to have the same every time" not in capsys.readouterr().out
+    assert "to get the same files every time" not in capsys.readouterr().out
 
 
 def test_shards_of_dialogstudio(tmp_path, monkeypatch, hub):
@@ -132,7 +132,10 @@ def test_files_of_a_split(names, config, expected):
     ("names", "said"),
     [
         (["talks.py", "README.md"], "set fetch.dataset.hub.revision: refs/convert/parquet"),
-        (["1.0/train.csv", "2.0/train.csv"], "train stands in 1.0, 2.0: set fetch.dataset.hub"),
+        (
+            ["1.0/train.csv", "2.0/train.csv"],
+            "train is in several folders, 1.0, 2.0: set fetch.dataset.hub",
+        ),
     ],
 )
 def test_files_that_make_no_dataset(names, said):

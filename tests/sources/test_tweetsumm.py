@@ -115,7 +115,11 @@ def test_dialogue_that_lacks_a_tweet_is_counted(params, capsys):
             "tweet_id,inbound,text\n1,True\n",
             r"twcs\.csv cannot be read as csv: .*got 2$",
         ),
-        ("twcs.csv", "tweet_id,inbound,text\n9,True,a\n", r"holds the tweets of no dialogue"),
+        (
+            "twcs.csv",
+            "tweet_id,inbound,text\n9,True,a\n",
+            r"has the tweets of none of the dialogues",
+        ),
         (RELEASE["test"], None, r"final_test_tweetsum\.jsonl does not exist: get it from github"),
         (
             RELEASE["test"],
