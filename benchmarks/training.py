@@ -92,6 +92,7 @@ def measure(side: str, seed: int, dialogues: int, epochs: int) -> dict:
     from stages.finetune import BASE, PROMPTS
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_tokenizer
+    from stages.model.tokenization import prompt_frame
     from stages.params import load
     from stages.training.dataset import read_dataset
     from stages.training.lora import load_lora
@@ -101,14 +102,15 @@ def measure(side: str, seed: int, dialogues: int, epochs: int) -> dict:
     params = params.model_copy(update={"finetune": knobs})
     set_seed(seed)
     hardware = choose_hardware(params.model.precision if side != "trl-defaults" else "fp32")
-    tokenizer = load_tokenizer(BASE)
+    tokenizer, folder = load_tokenizer(BASE), Path(tempfile.mkdtemp())
+    frame = prompt_frame(tokenizer, params.format_prompts)
     model = load_lora(BASE, params, hardware)
     if side != "ours":
         model.set_attn_implementation("eager" if side == "trl-eager" else "sdpa")
     rows = pl.read_parquet(PROMPTS / "train.parquet").head(dialogues).to_dicts()
     references = sum(len(row["references"]) for row in rows)
     if side == "ours":
-        split = read_dataset(PROMPTS / "train.parquet", tokenizer, params)
+        split = read_dataset(PROMPTS / "train.parquet", tokenizer, params, frame, folder)
         trainer = our_trainer(params, model, tokenizer, split.select(range(len(rows))), hardware)
     else:
         trainer = trl_trainer(side, params, model, tokenizer, rows, hardware)
@@ -119,7 +121,7 @@ def measure(side: str, seed: int, dialogues: int, epochs: int) -> dict:
     share = matmul_share(trainer, epochs, seconds, hardware) if side == "ours" else 0.0
     model.eval()
     model.set_attn_implementation("sdpa")
-    validation = read_dataset(PROMPTS / "validation.parquet", tokenizer, params)
+    validation = read_dataset(PROMPTS / "validation.parquet", tokenizer, params, frame, folder)
     validation = validation.select(range(min(VALIDATION, len(validation))))
     dtype = hardware.dtype
     with torch.no_grad(), torch.autocast("cpu", dtype, enabled=dtype != torch.float32):

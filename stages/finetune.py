@@ -45,10 +45,10 @@ def main() -> None:
     tokenizer = load_tokenizer(BASE, params.format_prompts.chat_template)
     base_checks.check_layers(BASE, params)
     usage = of_training(PROMPTS / "usage.json", tokenizer, params, BASE)
-    data = tuple(read_dataset(file, tokenizer, params, usage.rendered) for file in files)
+    first, second = checkpoint_folders(params, hardware, files)
+    data = tuple(read_dataset(file, tokenizer, params, usage.rendered, first) for file in files)
     model = load_lora(BASE, params, hardware)
     print_facts(params, hardware, data[0], model)
-    first, second = checkpoint_folders(params, hardware, files)
     callbacks = training_callbacks(params)  # progress, checkpoints, Ctrl-C, early stopping
     trainer = make_trainer(model, data, tokenizer, params, hardware, first, callbacks)
     trainer.train_to_end()

@@ -23,10 +23,13 @@ class Characters:
 
     bos_token_id, eos_token_id, all_special_tokens = 1, 2, ("<s>", "</s>")
 
-    def __call__(self, text: str, add_special_tokens: bool = True, **_) -> SimpleNamespace:
+    def __call__(self, texts: list[str], add_special_tokens: bool = True, **_) -> SimpleNamespace:
         bos = [self.bos_token_id] if add_special_tokens else []
-        spans = [(0, 0)] * len(bos) + [(i, i + 1) for i in range(len(text))]
-        return SimpleNamespace(input_ids=bos + [ord(c) + 10 for c in text], offset_mapping=spans)
+        spans = [[(0, 0)] * len(bos) + [(i, i + 1) for i in range(len(t))] for t in texts]
+        return SimpleNamespace(
+            input_ids=[bos + [ord(c) + 10 for c in text] for text in texts],
+            encodings=[SimpleNamespace(offsets=offsets) for offsets in spans],
+        )
 
 
 def render(*dialogues: list[tuple[str | None, str]]) -> list[str]:

@@ -16,22 +16,44 @@ def tokenize_prompt(
     `UserError` says when they alone fill `max_prompt_tokens`. `frame` is what `prompt_frame` gave
     in training: a chat template may write another one today.
     """
+    ((ids, _),) = tokenize_prompts(tokenizer, [conversation], knobs, frame)
+    return ids
+
+
+def tokenize_prompts(
+    tokenizer, conversations: list[str], knobs: FormatPrompts, frame: tuple[str, str] | None = None
+) -> list[tuple[list[int], int]]:
+    """`tokenize_prompt` of each, and its number of tokens before it lost its middle."""
     head, tail = frame or prompt_frame(tokenizer, knobs)
-    conversation = _without_markers(tokenizer, conversation)
-    # A chat template writes its BOS itself.
+    conversations = [_without_markers(tokenizer, text) for text in conversations]
     encoded = tokenizer(
-        head + conversation + tail,
+        [head + text + tail for text in conversations],
+        # A chat template writes its BOS itself.
         add_special_tokens=not knobs.chat_template,
-        return_offsets_mapping=True,
+        return_attention_mask=False,
         verbose=False,
     )
-    ids = encoded.input_ids
-    if len(ids) <= knobs.max_prompt_tokens:
-        return ids
-    end = len(head) + len(conversation)
+    prompts = []
+    for i, (ids, text) in enumerate(zip(encoded.input_ids, conversations, strict=True)):
+        # The offsets of a text cost as much as its tokens, so they are taken where they are needed.
+        long = len(ids) > knobs.max_prompt_tokens
+        offsets = encoded.encodings[i].offsets if long else []
+        part = _without_middle(ids, offsets, len(head), len(head + text), knobs) if long else ids
+        prompts.append((part, len(ids)))
+    return prompts
+
+
+def _without_middle(
+    ids: list[int], offsets: list[tuple[int, int]], start: int, end: int, knobs: FormatPrompts
+) -> list[int]:
+    """Cut tokens from the conversation, which has the characters from `start` to `end`."""
     # An added BOS has an empty span at 0, an added EOS would have one too.
-    before = next(i for i, (_, stop) in enumerate(encoded.offset_mapping) if stop > len(head))
-    after = sum(start >= end for start, _ in encoded.offset_mapping)
+    before = next(i for i, (_, stop) in enumerate(offsets) if stop > start)
+    after = 0
+    for begin, stop in reversed(offsets):
+        if begin < end and stop:
+            break
+        after += begin >= end
     room = knobs.max_prompt_tokens - before - after
     if room < 1:
         raise UserError(
@@ -46,10 +68,17 @@ def tokenize_summary(tokenizer, summary: str, knobs: FormatPrompts) -> list[int]
 
     After a plain prompt a space parts it from the prompt's last word; a chat's marker needs none.
     """
-    text = _without_markers(tokenizer, summary)
-    text = text if knobs.chat_template else " " + text
-    ids = tokenizer(text, add_special_tokens=False, verbose=False).input_ids
-    return [*ids, tokenizer.eos_token_id]
+    return tokenize_summaries(tokenizer, [summary], knobs)[0]
+
+
+def tokenize_summaries(tokenizer, summaries: list[str], knobs: FormatPrompts) -> list[list[int]]:
+    """`tokenize_summary` of each."""
+    texts = [_without_markers(tokenizer, summary) for summary in summaries]
+    texts = texts if knobs.chat_template else [" " + text for text in texts]
+    if not texts:
+        return []
+    encoded = tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False)
+    return [[*ids, tokenizer.eos_token_id] for ids in encoded.input_ids]
 
 
 def end_of_turn(tokenizer) -> str:

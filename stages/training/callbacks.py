@@ -1,4 +1,4 @@
-"""Callbacks of the trainer: a progress line, checkpoints, Ctrl-C, early stopping, a loss file."""
+"""Callbacks of the trainer: progress, the time it will take, checkpoints, Ctrl-C, early stopping."""
 
 import json
 import math
@@ -11,9 +11,11 @@ from tqdm import tqdm
 from transformers import TrainerCallback
 
 from stages.common.cli import Interrupted, UserError
+from stages.common.durations import in_words
 from stages.model import processes
 from stages.params import Params
 
+MEASURED = 10  # steps
 LOSSES = "FINETUNE_LOSSES"  # environment variable: the path of `LossFile`
 LOSS_NOT_FINITE = "the {} loss at step {} is not a number: lower finetune.learning_rate"
 
@@ -22,6 +24,7 @@ def training_callbacks(params: Params) -> list[TrainerCallback]:
     """Everything that happens beside the steps of one training."""
     return [
         Progress(),
+        TimeLeft(),
         EarlyStopping(params.finetune.patience),
         LossFile(),
         Checkpoints(params.run.checkpoint_minutes),
@@ -54,6 +57,26 @@ class Progress(TrainerCallback):
 
     def on_train_end(self, args, state, control, **_):
         self.bar.close()
+
+
+class TimeLeft(TrainerCallback):
+    """Says once how long the training will take, by `MEASURED` steps after the first, which compiles.
+
+    Where a log is read and not a terminal, the progress line is far from its start.
+    """
+
+    def on_train_begin(self, args, state, control, **_):
+        self.first = state.global_step + 1
+
+    def on_step_end(self, args, state, control, **_):
+        if state.global_step == self.first:
+            self.started = time.monotonic()
+        elif state.global_step == self.first + MEASURED:
+            if not (left := state.max_steps - state.global_step):
+                return
+            seconds = (time.monotonic() - self.started) / MEASURED * left
+            line = f"finetune: about {in_words(seconds)} for the other {left} steps"
+            tqdm.write(f"{line}, and what evaluations take")
 
 
 class Checkpoints(TrainerCallback):

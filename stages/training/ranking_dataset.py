@@ -12,7 +12,8 @@ from stages.model.loading import load_base, load_tuned
 from stages.model.prepacked import prepack
 from stages.params import Params
 from stages.training.candidates import reward, sample_candidates
-from stages.training.shared_prefix import build_row, split_row
+from stages.training.dataset import build_rows, to_row
+from stages.training.shared_prefix import split_row
 
 CANDIDATES_PER_BATCH = 128
 LONGEST = 0.95  # quantile of the references' lengths at which a candidate is cut
@@ -64,7 +65,6 @@ def sample_ranking_dataset(
     rows = []
     for (prompt, summaries), texts, candidates in zip(parts, targets, sampled, strict=True):
         rewards = [reward(text(ids), texts, words) for ids in candidates]
-        row = build_row(prompt, summaries + candidates)
-        size = {"length": len(row["input_ids"]), "references": len(summaries)}
-        rows.append({**row, **size, "rewards": rewards})
-    return Dataset.from_list(rows)
+        row = to_row(prompt, summaries + candidates)
+        rows.append(row | {"references": len(summaries), "rewards": rewards})
+    return Dataset.from_list(rows).with_transform(build_rows)

@@ -5,12 +5,20 @@ from dataclasses import dataclass
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from stages.common.cli import UserError
 from stages.model.loading import load_tokenizer
-from stages.model.tokenization import tokenize_prompt, tokenize_summary
+from stages.model.tokenization import (
+    prompt_frame,
+    tokenize_prompt,
+    tokenize_prompts,
+    tokenize_summaries,
+    tokenize_summary,
+)
 from tests.helpers.project import prompting
 
 CHATML = (
@@ -170,6 +178,45 @@ def test_plain_prompt_has_the_bos_that_the_tokenizer_adds(saved):
     assert ending[-1] == tokenizer.convert_tokens_to_ids(family.tokens["eos_token"])
     together = tokenizer("A Done.", add_special_tokens=False).input_ids
     assert together[-len(ending) + 1 :] == ending[:-1]  # as the words would follow one another
+
+
+def one_at_a_time(tokenizer, conversation: str, knobs) -> list[int]:
+    """The ids of a prompt by the offsets that transformers returns for one text."""
+    head, tail = prompt_frame(tokenizer, knobs)
+    text = head + conversation + tail
+    special = not knobs.chat_template
+    one = tokenizer(text, add_special_tokens=special, return_offsets_mapping=True)
+    ids, limit = one.input_ids, knobs.max_prompt_tokens
+    if len(ids) <= limit:
+        return ids
+    end = len(head + conversation)
+    before = next(i for i, (_, stop) in enumerate(one.offset_mapping) if stop > len(head))
+    after = sum(start >= end for start, _ in one.offset_mapping)
+    room = limit - before - after
+    return ids[: before + room - room // 2] + ids[len(ids) - after - room // 2 :]
+
+
+WORDS = st.sampled_from(["late", "Größe", "雨", "👍🏽", "\n", "  ", "a", "it's", "…", "é", "123"])
+LINES = st.lists(st.lists(WORDS, max_size=60).map(" ".join), min_size=1, max_size=9)
+
+
+@pytest.mark.parametrize("chat", [False, True])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_many_at_a_time_have_the_ids_of_one_at_a_time(tmp_path, family, chat):
+    save_tokenizer(tmp_path, FAMILIES[family])
+    tokenizer, how = load_tokenizer(tmp_path, chat), knobs(120, chat)
+
+    @given(LINES)
+    def check(texts):
+        prompts = tokenize_prompts(tokenizer, texts, how)
+        assert [ids for ids, _ in prompts] == [one_at_a_time(tokenizer, t, how) for t in texts]
+        assert [n for _, n in prompts] == [
+            len(one_at_a_time(tokenizer, t, knobs(10**6, chat))) for t in texts
+        ]
+        summaries = tokenize_summaries(tokenizer, texts, how)
+        assert summaries == [tokenize_summary(tokenizer, text, how) for text in texts]
+
+    check()
 
 
 def test_markers_in_a_conversation_are_only_text(saved):

@@ -1,5 +1,7 @@
 """Which references and prompts a limit in tokens drops or cuts, and what is printed of it."""
 
+import pickle
+
 import polars as pl
 import pytest
 
@@ -7,7 +9,9 @@ from stages.common.cli import UserError
 from stages.model.loading import load_tokenizer
 from stages.model.tokenization import prompt_frame, tokenize_prompt, tokenize_summary
 from stages.params import Params
+from stages.training import dataset
 from stages.training.dataset import read_dataset
+from stages.training.shared_prefix import build_row
 from tests.helpers.project import tiny_params
 
 
@@ -20,7 +24,7 @@ def params(summary: int, prompt: int) -> Params:
 
 def read(split, tokenizer, knobs: Params):
     frame = prompt_frame(tokenizer, knobs.format_prompts)
-    return read_dataset(split, tokenizer, knobs, frame)
+    return read_dataset(split, tokenizer, knobs, frame, split.parent / "checkpoints")
 
 
 @pytest.fixture
@@ -72,6 +76,34 @@ def test_limits_that_fit_all_are_no_news(tiny_llama, split, capsys):
     rows = read(split, load_tokenizer(tiny_llama), params(10_000, 10_000))
     assert len(rows) == 100
     assert not capsys.readouterr().out
+
+
+def test_rows_are_those_of_one_dialogue_at_a_time(tiny_llama, split, monkeypatch):
+    tokenizer, knobs = load_tokenizer(tiny_llama), params(250, 300)
+    expected = []
+    for row in pl.read_parquet(split).iter_rows(named=True):
+        prompt = tokenize_prompt(tokenizer, row["conversation"], knobs.format_prompts)
+        summaries = [
+            tokenize_summary(tokenizer, t, knobs.format_prompts) for t in row["references"]
+        ]
+        if fitting := [ids for ids in summaries if len(ids) <= 250]:
+            built = build_row(prompt, fitting)
+            expected.append(built | {"length": len(built["input_ids"]), "references": len(fitting)})
+    monkeypatch.setattr(dataset, "BATCH", 7)
+    monkeypatch.setattr(dataset, "BATCH_CHARACTERS", 1000)
+    found = read(split, tokenizer, knobs)
+    assert 0 < len(found) < 100 and [found[i] for i in range(len(found))] == expected
+    assert list(found["length"]) == [row["length"] for row in expected]
+    assert [dict(row) for row in found.select([3, 1])] == [expected[3], expected[1]]
+    assert pickle.loads(pickle.dumps(found))[5] == expected[5]  # as a data worker gets it
+
+
+def test_ids_are_in_a_file_and_not_in_memory(tiny_llama, split):
+    found = read(split, load_tokenizer(tiny_llama), params(1000, 1000))
+    (file,) = (split.parent / "checkpoints").iterdir()
+    assert found.cache_files == [{"filename": str(file)}]
+    tokens = sum(found["length"])
+    assert 4 * tokens < file.stat().st_size < 6 * tokens + 20_000
 
 
 def test_no_reference_left_is_one_sentence(tiny_llama, split):

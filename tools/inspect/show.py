@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from stages.common.durations import in_words
 from stages.common.parquet import SPLITS
 from stages.params import Columns, Params
 from tools.inspect import timing
@@ -159,6 +160,6 @@ def time(look: Look, base: Path, params: Params, rows: int) -> None:
     seconds = timing.seconds_of_training(look, base, params, dialogues)
     epochs = params.finetune.num_train_epochs
     what = f"{dialogues:,} dialogues, {epochs:g} epoch{'s' * (epochs != 1)}"
-    line("time", f"about {timing.in_words(seconds)} here for {what}, by a few steps")
+    line("time", f"about {in_words(seconds)} here for {what}, by a few steps")
     if params.finetune.ranking.candidates:
         line("", "and the ranking, which takes about as long again")

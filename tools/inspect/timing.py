@@ -47,9 +47,3 @@ def seconds_of_training(look: Look, base: Path, params: Params, dialogues: int) 
         if number and time.monotonic() - started > MOST:
             break
     return seconds / done * dialogues * params.finetune.num_train_epochs
-
-
-def in_words(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
