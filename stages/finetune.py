@@ -19,6 +19,7 @@ BASE = Path("models/base")
 ADAPTER = Path("models/adapter")
 CHECKPOINTS = Path("models/checkpoints")
 METRICS = Path("metrics")
+FEW = 1000  # dialogues
 SPLITS = ("train", "validation")
 
 
@@ -30,10 +31,11 @@ def main() -> None:
 
     # These imports take seconds, so params and files are checked before.
     from stages.model import processes
+    from stages.model.base_config import check_context, load_config
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_tokenizer
     from stages.model.usage import of_training
-    from stages.training import adapter, base_checks, checks, metrics, ranking
+    from stages.training import adapter, checks, metrics, ranking
     from stages.training.callbacks import training_callbacks
     from stages.training.dataset import read_dataset
     from stages.training.lora import load_lora
@@ -43,7 +45,8 @@ def main() -> None:
     hardware = choose_hardware(params.model.precision)
     checks.check_support(params, hardware)
     tokenizer = load_tokenizer(BASE, params.format_prompts.chat_template)
-    base_checks.check_layers(BASE, params)
+    limits = params.format_prompts.max_prompt_tokens, params.finetune.max_summary_tokens
+    check_context(load_config(BASE), *limits, "finetune.max_summary_tokens")
     usage = of_training(PROMPTS / "usage.json", tokenizer, params, BASE)
     data = tuple(read_dataset(file, tokenizer, params, usage.rendered) for file in files)
     model = load_lora(BASE, params, hardware)
@@ -70,12 +73,20 @@ def main() -> None:
 
 def print_facts(params: Params, hardware, train, model) -> None:
     """What is about to be trained, on what, and how much of it there is."""
+    from stages.training.lora import describe
+    from stages.training.separate_rows import token_cost
+
     weights = {"none": "dense"}.get(params.model.quantization, params.model.quantization)
     references, tokens = sum(train["references"]), sum(train["length"])
     print(
         f"finetune: {weights} base on {hardware}, {model.num_parameters(True):,} parameters to train"
     )
+    print(f"finetune: {describe(model)}")
     print(f"finetune: {len(train)} dialogues, {references} references, {tokens:,} tokens an epoch")
+    if model.rows.mask is None:
+        cost = token_cost([train[i] for i in range(min(FEW, len(train)))])
+        why = f"the references of a dialogue get a row each, for {model.rows.reason}"
+        print(f"finetune: {why}: {cost:.1f} times these tokens")
 
 
 def remove_all(*folders: Path) -> None:

@@ -89,9 +89,12 @@ def summarize(
 
     `cut` gains how many summaries met `max_new_tokens` before their end, as "summaries".
     """
+    from stages.model.base_config import check_context
     from stages.model.batches import run_batches
     from stages.model.tokenization import tokenize_prompt
 
+    limits = prompting.max_prompt_tokens, knobs.max_new_tokens
+    check_context(model.config, *limits, "generate.max_new_tokens")
     prompts = [tokenize_prompt(tokenizer, text, prompting, frame) for text in conversations]
     model.eval()
 
