@@ -26,30 +26,24 @@ SPLITS = ("train", "validation")
 def main() -> None:
     params = load()
     launch(params.run.launch)
-    files = [need(PROMPTS / f"{split}.parquet", "run format_prompts first") for split in SPLITS]
-    need(BASE, "run fetch@model first")
+    files = input_files()  # before the imports below, which take seconds
 
-    # These imports take seconds, so params and files are checked before.
     from stages.model import processes
-    from stages.model.base_config import check_context, load_config
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_tokenizer
     from stages.model.usage import of_training
-    from stages.training import adapter, checks, metrics, ranking
+    from stages.training import adapter, checks, dataset, lora, metrics, ranking
     from stages.training.callbacks import training_callbacks
-    from stages.training.dataset import read_dataset
-    from stages.training.lora import load_lora
     from stages.training.trainer import make_trainer
 
     processes.join()
     hardware = choose_hardware(params.model.precision)
     checks.check_support(params, hardware)
+    checks.check_lengths(params, BASE)
     tokenizer = load_tokenizer(BASE, params.format_prompts.chat_template)
-    limits = params.format_prompts.max_prompt_tokens, params.finetune.max_summary_tokens
-    check_context(load_config(BASE), *limits, "finetune.max_summary_tokens")
     usage = of_training(PROMPTS / "usage.json", tokenizer, params, BASE)
-    data = tuple(read_dataset(file, tokenizer, params, usage.rendered) for file in files)
-    model = load_lora(BASE, params, hardware)
+    data = tuple(dataset.read_dataset(file, tokenizer, params, usage.rendered) for file in files)
+    model = lora.load_lora(BASE, params, hardware)
     print_facts(params, hardware, data[0], model)
     first, second = checkpoint_folders(params, hardware, files)
     callbacks = training_callbacks(params)  # progress, checkpoints, Ctrl-C, early stopping
@@ -69,6 +63,11 @@ def main() -> None:
     metrics.write(METRICS, figures, losses)
     print(metrics.result_line(figures))
     remove_all(first, second)
+
+
+def input_files() -> list[Path]:
+    need(BASE, "run fetch@model first")
+    return [need(PROMPTS / f"{split}.parquet", "run format_prompts first") for split in SPLITS]
 
 
 def print_facts(params: Params, hardware, train, model) -> None:
