@@ -19,35 +19,32 @@ BASE = Path("models/base")
 ADAPTER = Path("models/adapter")
 CHECKPOINTS = Path("models/checkpoints")
 METRICS = Path("metrics")
+FEW = 1000  # dialogues
 SPLITS = ("train", "validation")
 
 
 def main() -> None:
     params = load()
     launch(params.run.launch)
-    files = [need(PROMPTS / f"{split}.parquet", "run format_prompts first") for split in SPLITS]
-    need(BASE, "run fetch@model first")
+    files = input_files()  # before the imports below, which take seconds
 
-    # These imports take seconds, so params and files are checked before.
     from stages.model import processes
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_tokenizer
     from stages.model.usage import of_training
-    from stages.training import adapter, base_checks, checks, metrics, ranking
+    from stages.training import adapter, checks, dataset, lora, metrics, ranking
     from stages.training.callbacks import training_callbacks
-    from stages.training.dataset import read_dataset
-    from stages.training.lora import load_lora
     from stages.training.trainer import make_trainer
 
     processes.join()
     hardware = choose_hardware(params.model.precision)
     checks.check_support(params, hardware)
+    checks.check_lengths(params, BASE)
     tokenizer = load_tokenizer(BASE, params.format_prompts.chat_template)
-    base_checks.check_layers(BASE, params)
     usage = of_training(PROMPTS / "usage.json", tokenizer, params, BASE)
     first, second = checkpoint_folders(params, hardware, files)
-    data = tuple(read_dataset(file, tokenizer, params, usage.rendered, first) for file in files)
-    model = load_lora(BASE, params, hardware)
+    data = tuple(dataset.read_dataset(f, tokenizer, params, usage.rendered, first) for f in files)
+    model = lora.load_lora(BASE, params, hardware)
     print_facts(params, hardware, data[0], model)
     callbacks = training_callbacks(params)  # progress, checkpoints, Ctrl-C, early stopping
     trainer = make_trainer(model, data, tokenizer, params, hardware, first, callbacks)
@@ -68,14 +65,27 @@ def main() -> None:
     remove_all(first, second)
 
 
+def input_files() -> list[Path]:
+    need(BASE, "run fetch@model first")
+    return [need(PROMPTS / f"{split}.parquet", "run format_prompts first") for split in SPLITS]
+
+
 def print_facts(params: Params, hardware, train, model) -> None:
     """What is about to be trained, on what, and how much of it there is."""
+    from stages.training.lora import describe
+    from stages.training.separate_rows import token_cost
+
     weights = {"none": "dense"}.get(params.model.quantization, params.model.quantization)
     references, tokens = sum(train["references"]), sum(train["length"])
     print(
         f"finetune: {weights} base on {hardware}, {model.num_parameters(True):,} parameters to train"
     )
+    print(f"finetune: {describe(model)}")
     print(f"finetune: {len(train)} dialogues, {references} references, {tokens:,} tokens an epoch")
+    if model.rows.mask is None:
+        cost = token_cost([train[i] for i in range(min(FEW, len(train)))])
+        why = f"the references of a dialogue get a row each, for {model.rows.reason}"
+        print(f"finetune: {why}: {cost:.1f} times these tokens")
 
 
 def remove_all(*folders: Path) -> None:

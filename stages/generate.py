@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages.common.atomic_io import atomic_write, disk_errors, need, remove
+from stages.common.atomic_io import atomic_write, disk_errors, need
 from stages.common.cli import UserError, run
 from stages.common.launch import launch
 from stages.params import FormatPrompts, Generate, Params, load
@@ -36,7 +36,6 @@ def main() -> None:
 
     import polars as pl
 
-    from stages.common.languages import length_unit, lengths
     from stages.model import batches, processes
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_base, load_tokenizer, load_tuned
@@ -65,12 +64,9 @@ def main() -> None:
     if which == "tuned":
         refuse_constant(summaries, conversations)
     write_summaries(SUMMARIES / f"{which}.jsonl", rows["id"].to_list(), summaries)
-    for file in batches.files(partial):
-        remove(file)
+    batches.remove_files(partial)
     tell_cut(cut["summaries"], len(summaries), rows["references"], tokenizer, params)
-    unit = length_unit(pl.Series(summaries))
-    length, rate = lengths(pl.Series(summaries), unit).mean(), len(summaries) / seconds
-    print(f"generate: {length:.1f} {unit} on average, {rate:.2f} summaries/s, {seconds:.0f} s")
+    print_result(pl.Series(summaries), seconds)
 
 
 def summarize(
@@ -89,9 +85,12 @@ def summarize(
 
     `cut` gains how many summaries met `max_new_tokens` before their end, as "summaries".
     """
+    from stages.model.base_config import check_context
     from stages.model.batches import run_batches
     from stages.model.tokenization import tokenize_prompt
 
+    limits = prompting.max_prompt_tokens, knobs.max_new_tokens
+    check_context(model.config, *limits, "generate.max_new_tokens")
     prompts = [tokenize_prompt(tokenizer, text, prompting, frame) for text in conversations]
     model.eval()
 
@@ -179,6 +178,14 @@ def tell_cut(cut: int, summaries: int, references: "pl.Series", tokenizer, param
         print(
             line + f"95 % of the references end by {needed}, so this model does not stop by itself"
         )
+
+
+def print_result(summaries: "pl.Series", seconds: float) -> None:
+    from stages.common.languages import length_unit, lengths
+
+    unit = length_unit(summaries)
+    length, rate = lengths(summaries, unit).mean(), len(summaries) / seconds
+    print(f"generate: {length:.1f} {unit} on average, {rate:.2f} summaries/s, {seconds:.0f} s")
 
 
 def refuse_constant(summaries: list[str], conversations: list[str]) -> None:

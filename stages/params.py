@@ -249,12 +249,6 @@ class Lora(Section):
     target_modules: Text | list[Text]
     last_layers: Count | None
 
-    @model_validator(mode="after")
-    def layers_of_named_modules(self) -> "Lora":
-        if self.last_layers and isinstance(self.target_modules, str):
-            raise ValueError("last_layers needs target_modules as a list of names")
-        return self
-
 
 class Ranking(Section):
     candidates: Whole

@@ -29,6 +29,7 @@ NOT_RUN = {
     "sbatch -W cluster/slurm.sbatch": "SLURM is no part of the project: tests/test_cluster.py",
     "sky launch cluster/sky.yaml --down --env NAME=higher-rate --env SET=finetune.learning_rate=1e-3": "it rents a machine: tests/test_cluster.py",
     "dvc exp pull origin higher-rate": "tests/test_cluster.py pushes and pulls an experiment",
+    "python -m benchmarks.base_models": "tests/model/test_families.py compares the table, a kind each",
     "vllm serve my_model": "vLLM is no part of the project",
     "python convert_hf_to_gguf.py my_model --outtype q8_0": "llama.cpp is no part of the project",
     "FAULTS=1000 .venv/bin/python -m pytest tests/pipeline/test_faults.py -s": "it takes an hour",

@@ -104,11 +104,6 @@ WRONG = [
         "format_prompts",
         "{conversation} exactly once",
     ),
-    (
-        {f"{LORA}.target_modules": "all-linear", f"{LORA}.last_layers": 2},
-        LORA,
-        "last_layers needs target_modules",
-    ),
 ]
 
 

@@ -39,7 +39,7 @@ def main() -> None:
     import torch
 
     from stages.model.hardware import Hardware
-    from stages.model.loading import load_base, load_tokenizer, load_tuned
+    from stages.model.loading import load_dense, load_tokenizer, load_tuned
     from stages.model.usage import FILE, adopt
     from stages.model.usage import read as read_usage
 
@@ -50,7 +50,7 @@ def main() -> None:
     tokenizer.eos_token = usage.eos_token
     # Merged in fp32, then rounded once: a small update would vanish in a sum of bf16 numbers.
     hardware = Hardware("cpu", torch.float32, "merged exactly")
-    model = load_tuned(load_base(BASE, "none", hardware), ADAPTER).to(dtype)
+    model = load_tuned(load_dense(BASE, hardware), ADAPTER).to(dtype)
     model.config.use_cache = True
     model.config.eos_token_id = tokenizer.eos_token_id
     model.config.pad_token_id = tokenizer.pad_token_id

@@ -45,12 +45,18 @@ def matmul_attention(
             k, v = k.flatten(0, 1), v.flatten(0, 1)
             scores = (q.reshape(len(k), -1, size) @ k.mT).view(len(q), heads, length, keys)
             weights = torch.dropout(scores.add_(b).softmax(-1), dropout, module.training)
-            outputs.append((weights.view(len(k), -1, keys) @ v).view(q.shape))
+            # The heads of keys and values may differ in size (DeepSeek).
+            outputs.append((weights.view(len(k), -1, keys) @ v).view(*q.shape[:3], -1))
         return torch.cat(outputs).transpose(1, 2).contiguous(), None
 
 
 def additive_mask(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """0 where `mask` is True, else the dtype's minimum. Stored on the mask, which all layers share."""
+    """0 where `mask` is True, else the dtype's minimum. Stored on the mask, which all layers share.
+
+    A mask that is no truth value is additive already (Doge adds weights of its own to it).
+    """
+    if mask.dtype != torch.bool:
+        return mask.to(dtype)
     if getattr(mask, "additive", mask).dtype != dtype:
         mask.additive = torch.zeros_like(mask, dtype=dtype).masked_fill_(
             ~mask, torch.finfo(dtype).min

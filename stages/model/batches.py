@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 from transformers import set_seed
 
-from stages.common.atomic_io import disk_errors
+from stages.common.atomic_io import disk_errors, remove
 from stages.common.cli import Interrupted, UserError, out_of_memory
 from stages.model import processes
 from stages.model.allocator import release_memory
@@ -81,6 +81,12 @@ def own_file(partial: Path) -> Path:
 def files(partial: Path) -> list[Path]:
     """The files of all processes that have stored batches."""
     return sorted(partial.parent.glob(f"{partial.name}*"))
+
+
+def remove_files(partial: Path) -> None:
+    """Remove the files of all processes: the results are where they belong."""
+    for file in files(partial):
+        remove(file)
 
 
 def read_finished(partial: Path) -> dict:

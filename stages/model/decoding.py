@@ -8,12 +8,12 @@ tree attention (SpecInfer, Miao et al. 2023, https://arxiv.org/abs/2305.09781).
 
 import torch
 from torch import nn
-from transformers import Cache, DynamicCache
-from transformers.cache_utils import DynamicLayer
+from transformers import Cache
 
-from stages.model.attention import MATMUL
+from stages.model.attention import additive_mask
 from stages.model.kv_cache import round_up
 from stages.model.prefill import prefill
+from stages.model.strategies import choose_strategy
 
 # Finished prompts are dropped once no more than this share of the rows is active: each time, the
 # cache is copied.
@@ -34,49 +34,74 @@ def generate_shared(
 
     Returns the new token ids (prompts * num_return_sequences, at most max_new_tokens), padded on the
     right. With beams, `num_return_sequences` repeats the search: it does not return several beams.
+    A model that a mask cannot make share rows gets a row a sequence, see `choose_strategy`.
     """
-    width = max(2, *map(len, prompts))
-    padding = [width - len(ids) for ids in prompts]
-    ids = [[pad_token_id] * n + ids for n, ids in zip(padding, prompts, strict=True)]
-    mask = [[0] * n + [1] * (width - n) for n in padding]
-    ids, mask = torch.tensor(ids, device=model.device), torch.tensor(mask, device=model.device)
-    inputs = {
-        "input_ids": ids.repeat_interleave(num_return_sequences, dim=0),
-        "attention_mask": mask.repeat_interleave(num_return_sequences, dim=0),
-    }
     options |= {
         "num_beams": num_beams,
         "max_new_tokens": max_new_tokens,
         "pad_token_id": pad_token_id,
         "disable_compile": True,  # a model's own config may compile for every new length
     }
-    if not supports_shared_prefix(model):
-        return model.generate(**inputs, **options)[:, width:]
-    sequences = num_return_sequences * num_beams
+    strategy = choose_strategy(model, STRATEGIES)
+    return strategy(model, prompts, num_return_sequences, options)
+
+
+def generate_in_shared_rows(
+    model, prompts: list[list[int]], repeats: int, options: dict
+) -> torch.Tensor:
+    """A prompt is prefilled once, and all its sequences share its row."""
+    ids, mask = pad_left(model, prompts, options["pad_token_id"])
+    new_tokens, sequences = options["max_new_tokens"], repeats * options["num_beams"]
     # The last token is left to `generate`, which needs one to start from.
-    cache = prefill(model, ids[:, :-1], mask[:, :-1], max_new_tokens * sequences)
+    cache = prefill(model, ids[:, :-1], mask[:, :-1], new_tokens * sequences)
     # A finished beam can be replaced by another one, and XLA compiles each new number of rows.
-    drop = num_beams == 1 and model.device.type != "xla"
+    drop = options["num_beams"] == 1 and model.device.type != "xla"
     eos_token_id = options.get("eos_token_id") if drop else None
-    shared = SharedPrefixDecoder(mask[:, :-1], max_new_tokens, sequences, eos_token_id)
+    additive = model.dtype if model.config._attn_implementation == "eager" else None
+    shared = SharedPrefixDecoder(mask[:, :-1], new_tokens, sequences, eos_token_id, additive)
     cache.reorder_cache = shared.reorder
     decoder = model.get_decoder()
     with (
         decoder.register_forward_pre_hook(shared.merge_rows, with_kwargs=True),
         decoder.register_forward_hook(shared.split_rows),
     ):
-        output = model.generate(**inputs, **options, past_key_values=cache)
-    return output[:, width:]
+        return generate_rows(model, ids, mask, repeats, options | {"past_key_values": cache})
 
 
-def supports_shared_prefix(model) -> bool:
-    """Whether a mask can separate sequences in one row: only with plain attention in every layer.
+def generate_padded(model, prompts: list[list[int]], repeats: int, options: dict) -> torch.Tensor:
+    """As transformers does it: a row a sequence, padded on the left."""
+    ids, mask = pad_left(model, prompts, options["pad_token_id"])
+    return generate_rows(model, ids, mask, repeats, options)
 
-    A sliding window, a recurrent state and some attention implementations ignore such a mask.
-    """
-    cache = DynamicCache(config=model.config.get_text_config(decoder=True))
-    plain = all(type(layer) is DynamicLayer for layer in cache.layers)
-    return plain and model.config._attn_implementation in ("sdpa", MATMUL)
+
+def generate_alone(model, prompts: list[list[int]], repeats: int, options: dict) -> torch.Tensor:
+    """As transformers does it for one prompt, without padding."""
+    outputs = []
+    for prompt in prompts:
+        ids = torch.tensor([prompt], device=model.device)
+        rows = generate_rows(model, ids, torch.ones_like(ids), repeats, options)
+        outputs += rows.unbind()
+    return nn.utils.rnn.pad_sequence(outputs, True, options["pad_token_id"])
+
+
+STRATEGIES = (generate_in_shared_rows, generate_padded, generate_alone)
+
+
+def pad_left(model, prompts: list[list[int]], pad_token_id: int) -> tuple[torch.Tensor, ...]:
+    """Token ids and mask (prompts, tokens)."""
+    width = max(2, *map(len, prompts))
+    padding = [width - len(ids) for ids in prompts]
+    ids = [[pad_token_id] * n + ids for n, ids in zip(padding, prompts, strict=True)]
+    mask = [[0] * n + [1] * (width - n) for n in padding]
+    return torch.tensor(ids, device=model.device), torch.tensor(mask, device=model.device)
+
+
+def generate_rows(
+    model, ids: torch.Tensor, mask: torch.Tensor, repeats: int, options: dict
+) -> torch.Tensor:
+    """The new tokens (rows * repeats, …) of `model.generate`."""
+    ids, mask = (tensor.repeat_interleave(repeats, dim=0) for tensor in (ids, mask))
+    return model.generate(input_ids=ids, attention_mask=mask, **options)[:, ids.shape[1] :]
 
 
 class SharedPrefixDecoder:
@@ -87,9 +112,14 @@ class SharedPrefixDecoder:
     """
 
     def __init__(
-        self, mask: torch.Tensor, max_new_tokens: int, sequences: int, eos_token_id: int | None
+        self,
+        mask: torch.Tensor,
+        max_new_tokens: int,
+        sequences: int,
+        eos_token_id: int | None,
+        additive: torch.dtype | None = None,
     ):
-        self.sequences, self.eos_token_id = sequences, eos_token_id
+        self.sequences, self.eos_token_id, self.additive = sequences, eos_token_id, additive
         self.length = mask.shape[1]  # tokens in the cache
         # Both are (active rows, sequences, …): positions of 1, masks of the cache's capacity.
         self.position_ids = mask.sum(1, keepdim=True).expand(-1, sequences)
@@ -108,9 +138,10 @@ class SharedPrefixDecoder:
         start, self.length = self.length, self.length + self.sequences
         self.mask[:, :, start : self.length] = self.diagonal
         capacity = max(layer.ensure_capacity(self.length) for layer in cache.layers)
+        mask = self.mask[:, None, :, :capacity]
         merged = {
             "input_ids": ids[self.active],
-            "attention_mask": self.mask[:, None, :, :capacity],
+            "attention_mask": additive_mask(mask, self.additive) if self.additive else mask,
             "position_ids": self.position_ids,
         }
         self.position_ids = self.position_ids + 1

@@ -3,23 +3,26 @@
 from pathlib import Path
 
 from peft import PeftModel, get_peft_model_state_dict
-from safetensors import SafetensorError, safe_open
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    BitsAndBytesConfig,
-)
+from safetensors import safe_open
+from torch import nn
+from transformers import AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging
 
 from stages.common.atomic_io import need
 from stages.common.cli import UserError, is_of_machine
 from stages.model.allocator import configure_allocator
 from stages.model.attention import MATMUL
+from stages.model.base_config import (
+    LOAD_ERRORS,
+    auto_class,
+    eos_token_id,
+    first_line,
+    load_config,
+    load_error,
+)
 from stages.model.hardware import Hardware
-from stages.model.tokenization import end_of_turn
-
-# What the libraries raise for a file that is truncated, of another kind or not valid.
-LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
+from stages.model.text_part import text_part
+from stages.model.tokenization import end_of_turn, special_tokens
 
 configure_allocator()
 logging.disable_progress_bar()  # loading takes a second; training and generation have their own
@@ -33,7 +36,9 @@ def load_tokenizer(folder: str | Path, chat: bool = False):
     """
     need(folder, "run fetch@model first")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, padding_side="left", trust_remote_code=False
+        )
     except LOAD_ERRORS as error:
         raise UserError(f"{folder} holds no tokenizer that loads: {first_line(error)}") from None
     if chat and not tokenizer.chat_template:
@@ -41,54 +46,87 @@ def load_tokenizer(folder: str | Path, chat: bool = False):
             f"format_prompts.chat_template is true, but the tokenizer in {folder} has no chat"
             " template: set it to false, or use a chat model"
         )
+    if tokenizer.eos_token_id is None and (end := eos_token_id(folder)) is not None:
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)
     if chat:
         tokenizer.eos_token = end_of_turn(tokenizer)
     if tokenizer.eos_token_id is None:
         raise UserError(f"the tokenizer in {folder} has no EOS token: summaries would never end")
-    if tokenizer.pad_token_id is None:
+    check_embedding(tokenizer, folder)
+    return tokenizer
+
+
+def check_embedding(tokenizer, folder: str | Path) -> None:
+    """Raise a `UserError` for tokens that the model has no embedding for; pad may be any token."""
+    size = load_config(folder).get_text_config(decoder=True).vocab_size
+    pad = tokenizer.pad_token_id
+    if pad is None or pad >= size:
         # Padding is masked by its position, not by its id, so any token will do.
         tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
+    used = tokenizer.get_vocab().items()
+    left_out = {*special_tokens(tokenizer)} - {tokenizer.eos_token, tokenizer.bos_token}
+    outside = [token for token, i in used if i >= size and token not in left_out]
+    if outside:
+        raise UserError(
+            f"the tokenizer in {folder} has tokens that the model has no embedding for, such as"
+            f" {outside[0]!r}: it belongs to another model"
+        )
 
 
 def load_base(folder: str | Path, quantization: str, hardware: Hardware):
     """The base model, dense in the hardware's dtype or quantised by bitsandbytes.
 
     nf4 with double quantisation is that of QLoRA (Dettmers et al. 2023,
-    https://arxiv.org/abs/2305.14314). A `UserError` says what the folder lacks.
+    https://arxiv.org/abs/2305.14314). Of a model that also sees, the text part alone. A base that
+    was saved quantised stays so. A `UserError` says what the folder lacks.
     """
     need(folder, "run fetch@model first")
     xla = hardware.device == "xla"
     if hardware.device in ("xla", "mps") and quantization != "none":
         name = {"xla": "XLA", "mps": "Apple's GPUs"}[hardware.device]
         raise UserError(f"model.quantization is {quantization}: not on {name}, use none")
-    config = None
-    if quantization == "nf4":
-        config = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=hardware.dtype,
+    config = load_config(folder)
+    saved = getattr(config, "quantization_config", None)
+    if saved and quantization != "none":
+        raise UserError(
+            f"model.quantization is {quantization}, but the base model is quantised already: set it"
+            " to none"
         )
-    elif quantization == "int8":
-        config = BitsAndBytesConfig(load_in_8bit=True)
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model = auto_class(config).from_pretrained(
             folder,
             dtype=hardware.dtype,
-            quantization_config=config,
+            **quantization_options(quantization, hardware),
             device_map="cpu" if xla else hardware.device,
             use_safetensors=True,
             trust_remote_code=False,
         )
+    except ImportError as error:  # of the package that reads its kind of quantised weights
+        raise UserError(f"{folder} needs another package: {first_line(error)}") from None
     except LOAD_ERRORS as error:
         if is_of_machine(error):
             raise
         raise load_error(folder, error) from None
+    model = text_part(model)
     # Models with another default have an attention of their own.
     if hardware.device == "cpu" and model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(MATMUL)
     return model.to("xla") if xla else model
+
+
+def quantization_options(quantization: str, hardware: Hardware) -> dict[str, BitsAndBytesConfig]:
+    """No entry for none: transformers would take None over what a saved quantised model says."""
+    if quantization == "none":
+        return {}
+    if quantization == "int8":
+        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=hardware.dtype,
+    )
+    return {"quantization_config": config}
 
 
 def load_tuned(base, adapter: str | Path):
@@ -107,13 +145,33 @@ def load_tuned(base, adapter: str | Path):
             get_peft_model_state_dict(tuned, save_embedding_layers=False)
         ):
             raise UserError(f"{adapter} does not fit the base model: their layers differ")
-    quantised = getattr(base, "is_quantized", False)
-    return tuned if quantised else tuned.merge_and_unload()
+    if getattr(base, "is_quantized", False):
+        return tuned
+    untie(base)
+    return tuned.merge_and_unload()
 
 
-def load_error(folder: str | Path, error: Exception) -> UserError:
-    return UserError(f"{folder} holds no model that loads: {first_line(error)}")
+def untie(model) -> None:
+    """Give the output embedding weights of its own where an adapter changes one of the two."""
+    ends = model.get_input_embeddings(), model.get_output_embeddings()
+    if not any(hasattr(module, "lora_A") for module in ends):
+        return
+    first, last = (getattr(module, "base_layer", module) for module in ends)
+    if first.weight is last.weight:
+        last.weight = nn.Parameter(last.weight.detach().clone(), requires_grad=False)
+        for config in (model.config, model.config.get_text_config(decoder=True)):
+            config.tie_word_embeddings = False
 
 
-def first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200]
+def load_dense(folder: str | Path, hardware: Hardware):
+    """The base model in full precision, also where it was saved quantised."""
+    model = load_base(folder, "none", hardware)
+    if getattr(model, "is_quantized", False):
+        try:
+            model.dequantize()
+        except LOAD_ERRORS as error:  # NotImplementedError is a RuntimeError
+            what = model.quantization_method
+            raise UserError(f"weights of {what} do not turn dense: {first_line(error)}") from None
+        model.is_quantized = False
+        model._weight_conversions = None  # or they would be saved as if they were quantised
+    return model

@@ -1,7 +1,13 @@
 """From a conversation to the token ids a model sees, the same in training and inference."""
 
+from datetime import datetime
+
 from stages.common.cli import UserError
 from stages.params import FormatPrompts
+
+# Some chat templates write today's date. Another day would be another prompt: in a training that is
+# resumed, for the base model beside the tuned one, in every later summary.
+DAY = datetime(2024, 7, 26)  # the one that Llama 3's template has where it knows none
 
 
 def tokenize_prompt(
@@ -14,7 +20,7 @@ def tokenize_prompt(
     A conversation that is too long loses its middle: the problem stands at its start and the
     outcome at its end. The words of the template and the chat's markers are never cut; a
     `UserError` says when they alone fill `max_prompt_tokens`. `frame` is what `prompt_frame` gave
-    in training: a chat template may write another one today.
+    in training.
     """
     ((ids, _),) = tokenize_prompts(tokenizer, [conversation], knobs, frame)
     return ids
@@ -87,7 +93,7 @@ def end_of_turn(tokenizer) -> str:
     chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": answer}]
     after = tokenizer.apply_chat_template(chat, tokenize=False).rpartition(answer)[2]
     tokens = tokenizer.convert_ids_to_tokens(tokenizer(after, add_special_tokens=False).input_ids)
-    return next((t for t in tokens if t in tokenizer.all_special_tokens), tokenizer.eos_token)
+    return next((t for t in tokens if t in special_tokens(tokenizer)), tokenizer.eos_token)
 
 
 def prompt_frame(tokenizer, knobs: FormatPrompts) -> tuple[str, str]:
@@ -99,7 +105,11 @@ def prompt_frame(tokenizer, knobs: FormatPrompts) -> tuple[str, str]:
     chat = [{"role": "user", "content": knobs.template}]
     # Models that can think aloud first (Qwen3) are asked to answer at once; others ignore it.
     whole = tokenizer.apply_chat_template(
-        chat, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        chat,
+        tokenize=False,
+        add_generation_prompt=True,
+        enable_thinking=False,
+        strftime_now=DAY.strftime,
     )
     if whole.count("{conversation}") != 1:
         raise UserError("the tokenizer's chat template does not show the user's message once")
@@ -109,6 +119,13 @@ def prompt_frame(tokenizer, knobs: FormatPrompts) -> tuple[str, str]:
 
 def _without_markers(tokenizer, text: str) -> str:
     """`text` with no token that a tokenizer reads as a marker: what people wrote ends no turn."""
-    for token in tokenizer.all_special_tokens:
+    for token in special_tokens(tokenizer):
         text = text.replace(token, " ")
     return text
+
+
+def special_tokens(tokenizer) -> list[str]:
+    """The tokens that have a name, and those that only `tokenizer.json` calls special (Llama 3)."""
+    added = tokenizer.added_tokens_decoder.values()
+    unnamed = (str(token) for token in added if token.special)
+    return list(dict.fromkeys([*tokenizer.all_special_tokens, *unnamed]))

@@ -1,10 +1,13 @@
 """The adapter that training leaves: weights, config, model card."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from peft import PeftModel
+import torch
+from peft import PeftModel, get_peft_model_state_dict
 
 from stages.common.atomic_io import atomic_write
+from stages.common.cli import UserError
 from stages.model.usage import FILE, Usage
 from stages.params import Params
 from stages.training.card import model_card
@@ -25,4 +28,26 @@ def save_weights(model: PeftModel, folder: Path) -> None:
     config.target_modules = sorted(config.target_modules)
     if model.device.type == "xla":
         model.to("cpu")  # safetensors reads a tensor's memory, which XLA does not show
-    model.save_pretrained(folder, safe_serialization=True)
+    # An adapted embedding's own weights are the base model's.
+    model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+
+
+def check_round_trip(model: PeftModel) -> None:
+    """Raise a `UserError` where the adapter would not load again as it is saved."""
+    if model.device.type == "xla":  # saving would take it off the device
+        return
+    # New matrices are random before they are loaded: the training keeps its own random numbers.
+    with TemporaryDirectory() as folder, torch.random.fork_rng():
+        save_weights(model, Path(folder))
+        result = model.load_adapter(folder, "saved", torch_device=str(model.device))
+        ours, saved = (
+            get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
+            for name in ("default", "saved")
+        )
+        same = ours.keys() == saved.keys() and all(torch.equal(ours[k], saved[k]) for k in ours)
+        model.delete_adapter("saved")
+    if not same or result.unexpected_keys:
+        raise UserError(
+            "finetune.lora.target_modules: peft saves another adapter than it loads, name other"
+            " layers"
+        )

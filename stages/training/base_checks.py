@@ -1,69 +1,144 @@
-"""Refuse a base model whose attention would mix the references in a shared-prefix row."""
+"""How a base model takes the references of a dialogue, found by running it on a few tokens.
 
-from pathlib import Path
+The references of a dialogue share a row where the attention mask keeps them apart. Elsewhere each
+gets a row of its own, whatever the cause: the loss is the same, the prompt is computed more often.
+"""
+
+from dataclasses import dataclass
+from inspect import signature
 
 import torch
-from transformers import AutoConfig, DynamicCache
+from transformers import DynamicCache
 from transformers.cache_utils import LinearAttentionCacheLayerMixin
 
 from stages.common.cli import UserError, is_of_machine
-from stages.model.loading import LOAD_ERRORS, load_error
-from stages.params import Params
+from stages.model.base_config import first_line
+from stages.model.tolerance import kind, same_logits
+from stages.training.predicted_tokens import is_native, use_predicted_tokens
+from stages.training.separate_rows import SeparateCollator
 from stages.training.shared_prefix import Collator, build_row
 
-MAX_LEAK = 0.1  # share of the effect of another prompt; rounding stays far below it
+# What models raise for a mask, positions or a length that they do not take.
+FORWARD_ERRORS = (TypeError, ValueError, RuntimeError, IndexError, AttributeError, KeyError)
+FEW = 8  # tokens
 
 
-def check_layers(folder: Path, params: Params) -> None:
-    """Raise a `UserError` for a base model with recurrent layers or a sliding window below a row.
+@dataclass(frozen=True)
+class Rows:
+    """`mask` is the dtype of the mask that keeps the references of a row apart.
 
-    The attention mask separates the references of a row. A recurrent state passes it by. A sliding
-    window is applied in generation only: in training the row's own mask replaces it.
+    None: each has a row of its own, and `reason` says why.
     """
+
+    mask: torch.dtype | None
+    reason: str = ""
+
+    def collator(self, pad_token_id: int, row_tokens: int = 0):
+        if self.mask is None:
+            return SeparateCollator(pad_token_id)
+        return Collator(pad_token_id, row_tokens, self.mask)
+
+
+@torch.no_grad()
+def choose_rows(model, prompt_tokens: int = FEW, summary_tokens: int = FEW) -> Rows:
+    """The rows that give the logits of one reference alone, also at these lengths.
+
+    Gives the model a forward for predicted tokens where it has none. A `UserError` says why a model
+    cannot be trained.
+    """
+    prompt, summary = ids(model, FEW, 3), ids(model, FEW, 7)
+    other_prompt = ids(model, FEW - 1, 5) + prompt[-1:]
+    alone, by_another = (plain_logits(model, p, summary) for p in (prompt, other_prompt))
+    effect = (alone - by_another)[FEW:].abs().mean()
+    check_causal(model, alone, effect)
+    separate = Rows(None, layers_reason(model, prompt_tokens + summary_tokens))
+    dialogues = [build_row(prompt, [summary]), build_row(prompt[:2], [summary])]
+    if not is_native(model, on(model, separate.collator(0)(dialogues))):
+        use_predicted_tokens(model)
+    if not separate.reason:
+        for mask in (torch.bool, model.dtype):
+            # Attention of a model's own may have a window that its config does not show. Elsewhere
+            # the mask is all there is. XLA would compile for the length.
+            own = mask != torch.bool and model.device.type != "xla"
+            sizes = [(FEW, FEW), (prompt_tokens, summary_tokens)][: 1 + own]
+            if all(fits(model, Rows(mask), effect, *size) for size in sizes):
+                return Rows(mask)
+        separate = Rows(None, "its attention does not keep them apart")
+    if not fits(model, separate, effect):
+        raise UserError(
+            f"the base model ({kind(model)}) gives another loss in a batch than alone: choose"
+            " another one in fetch.model"
+        )
+    return separate
+
+
+def layers_reason(model, longest: int) -> str:
+    """Why the layers that the config names cannot keep references apart; empty if they may."""
     try:
-        config = AutoConfig.from_pretrained(folder).get_text_config(decoder=True)
-    except LOAD_ERRORS as error:
-        raise load_error(folder, error) from None
-    layers = DynamicCache(config=config).layers
+        layers = DynamicCache(config=model.config.get_text_config(decoder=True)).layers
+    except FORWARD_ERRORS:
+        return ""
     if any(isinstance(layer, LinearAttentionCacheLayerMixin) for layer in layers):
-        raise UserError(
-            f"the base model ({config.model_type}) has recurrent layers, which would mix the"
-            " references of a dialogue: choose another one in fetch.model"
-        )
+        return "its recurrent layers would mix them"
+    # The mask of a shared row replaces the window.
     window = min((layer.sliding_window for layer in layers if layer.is_sliding), default=None)
-    longest = params.format_prompts.max_prompt_tokens + params.finetune.max_summary_tokens
     if window and window < longest:
+        return f"its window of {window} tokens is shorter than a prompt and a summary ({longest})"
+    return ""
+
+
+def check_causal(model, alone: torch.Tensor, effect: torch.Tensor) -> None:
+    """Raise a `UserError` where a token changes the logits of those before it."""
+    changed = plain_logits(model, ids(model, FEW, 3), ids(model, FEW, 11))
+    if not same_logits(model, alone[:FEW], changed[:FEW], effect):
         raise UserError(
-            f"the base model has a sliding window of {window} tokens, fewer than a prompt and a"
-            f" summary have ({longest}): lower format_prompts.max_prompt_tokens"
+            f"the base model ({kind(model)}) reads ahead instead of writing on: choose a decoder"
+            " in fetch.model"
         )
 
 
-def check_isolation(model) -> None:
-    """Raise a `UserError` where a reference changes the logits of another one in the same row.
-
-    Some attention implementations ignore the mask, or refuse it.
-    """
-    vocabulary = model.config.get_text_config(decoder=True).vocab_size
-    prompt, other_prompt, summary, other = (
-        [(step * i + 5) % vocabulary for i in range(1, 9)] for step in (3, 5, 7, 11)
-    )
-    rows = [(prompt, [summary]), (prompt, [other, summary]), (other_prompt, [summary])]
-    batch = Collator(0)([build_row(*row) for row in rows])
-    inputs = {k: v.to(model.device) for k, v in batch.items() if "labels" not in k}
-    message = (
-        f"the base model ({model.config.model_type}) lets the references of a dialogue see one"
-        " another: choose another one in fetch.model"
-    )
+def fits(
+    model, rows: Rows, effect: torch.Tensor, prompt_tokens: int = FEW, summary_tokens: int = FEW
+) -> bool:
+    """Whether a reference behind another one has the logits in such rows that it has alone."""
+    prompt, summary = ids(model, prompt_tokens, 3), ids(model, FEW, 7)
+    dialogue = build_row(prompt, [ids(model, summary_tokens, 11), summary])
+    shorter = build_row(prompt[:2], [summary])  # so that there is padding
     try:
-        with torch.no_grad():
-            logits = model(**inputs).logits
-    except (TypeError, ValueError, RuntimeError) as error:
+        logits = model(**on(model, rows.collator(0)([dialogue, shorter]))).logits
+    except FORWARD_ERRORS as error:
         if is_of_machine(error):
             raise
-        raise UserError(message) from error
-    alone, _, beside_other, after_other_prompt = logits.float().view(4, len(summary), -1)
-    # Mean change of each token's logits, by another reference and by another prompt.
-    leak, effect = ((x - alone).abs().mean(-1) for x in (beside_other, after_other_prompt))
-    if leak.max() > MAX_LEAK * effect.mean():
-        raise UserError(message)
+        return False
+    beside = logits.reshape(-1, logits.shape[-1])[summary_tokens : summary_tokens + FEW].float()
+    alone = plain_logits(model, prompt, summary)[-FEW - 1 : -1]
+    return beside.shape == alone.shape and same_logits(model, beside, alone, effect)
+
+
+def plain_logits(model, prompt: list[int], summary: list[int]) -> torch.Tensor:
+    """Logits (2 * FEW, vocabulary) of a row's last tokens, as transformers computes them."""
+    row = torch.tensor([prompt + summary], device=model.device)
+    few = (
+        {"logits_to_keep": 2 * FEW}
+        if "logits_to_keep" in signature(model.forward).parameters
+        else {}
+    )
+    try:
+        logits = model(input_ids=row, attention_mask=torch.ones_like(row), **few).logits
+    except FORWARD_ERRORS as error:
+        if is_of_machine(error):
+            raise
+        raise UserError(
+            f"the base model ({kind(model)}) does not run on text alone: {first_line(error)}"
+        ) from error
+    return logits.reshape(-1, logits.shape[-1])[-2 * FEW :].float()
+
+
+def ids(model, count: int, step: int) -> list[int]:
+    """Made-up tokens, another sequence for each step."""
+    vocabulary = model.config.get_text_config(decoder=True).vocab_size
+    return [(step * i + 5) % vocabulary for i in range(1, count + 1)]
+
+
+def on(model, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {key: value.to(model.device) for key, value in batch.items()}

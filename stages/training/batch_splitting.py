@@ -16,16 +16,17 @@ def split_batch(batch: Batch, select: Callable[[Batch, slice], Batch]) -> tuple[
 def select_rows(batch: Batch, rows: slice) -> Batch:
     """Some rows of a batch, without the padding that only the other rows need.
 
-    `batch` comes from `stages.training.shared_prefix.Collator`.
+    `batch` comes from a collator of `shared_prefix` or of `separate_rows`.
     """
     predictions = predictions_of(batch, rows)
     predicted = batch["logits_to_keep"][rows]
     # The last token of a row always predicts: behind the last prediction there is only padding.
     width = int(predicted.any(dim=0).nonzero().max()) + 1
-    return {
+    mask = batch["attention_mask"][rows]
+    positions = {k: batch[k][rows, :width] for k in ("position_ids",) if k in batch}
+    return positions | {
         "input_ids": batch["input_ids"][rows, :width],
-        "position_ids": batch["position_ids"][rows, :width],
-        "attention_mask": batch["attention_mask"][rows, :, :width, :width],
+        "attention_mask": mask[:, :, :width, :width] if mask.ndim == 4 else mask[:, :width],
         "labels": batch["labels"][predictions],
         "shift_labels": batch["shift_labels"][predictions],
         "logits_to_keep": predicted[:, :width],

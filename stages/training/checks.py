@@ -1,8 +1,11 @@
 """Refuse a training run that the hardware cannot do, and an adapter that is of no use."""
 
+from pathlib import Path
+
 from peft import PeftModel, get_peft_model_state_dict
 
 from stages.common.cli import UserError
+from stages.model.base_config import check_context, load_config
 from stages.model.hardware import Hardware
 from stages.params import Params
 
@@ -21,6 +24,13 @@ def check_support(params: Params, hardware: Hardware) -> None:
     if xla and knobs.activation_checkpointing:
         message = "on XLA use a smaller batch size and more gradient_accumulation_steps"
         raise UserError(f"finetune.activation_checkpointing is true: {message}")
+
+
+def check_lengths(params: Params, base: Path) -> None:
+    """Raise a `UserError` where a prompt and its summary are longer than the base model takes."""
+    longest = params.finetune.max_summary_tokens
+    prompt = params.format_prompts.max_prompt_tokens
+    check_context(load_config(base), prompt, longest, "finetune.max_summary_tokens")
 
 
 def check_weights(model: PeftModel) -> None:

@@ -1,23 +1,43 @@
 """The base model with LoRA matrices to train (Hu et al. 2021, https://arxiv.org/abs/2106.09685)."""
 
+import re
 from pathlib import Path
 
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from peft.tuners.tuners_utils import _check_lora_target_modules_mamba
+from torch import nn
 from transformers import set_seed
+from transformers.pytorch_utils import Conv1D
 
 from stages.common.cli import UserError
 from stages.model.hardware import Hardware
 from stages.model.loading import load_base
-from stages.params import Params
-from stages.training.base_checks import check_isolation
+from stages.model.text_part import decoder_name
+from stages.params import Lora, Params
+from stages.training.adapter import check_round_trip
+from stages.training.base_checks import choose_rows
+
+LINEAR = (nn.Linear, Conv1D)
+ADAPTABLE = (*LINEAR, nn.Embedding)
+KEY = "finetune.lora.target_modules"
 
 
 def load_frozen(base: Path, params: Params, hardware: Hardware):
-    """The base model, checked and prepared for the training of an adapter."""
+    """The base model, checked and prepared for the training of an adapter.
+
+    Its `rows` say how the references of a dialogue are put before it.
+    """
     model = load_base(base, params.model.quantization, hardware)
-    check_isolation(model)
-    model.config.use_cache = False
-    if params.model.quantization != "none":
+    for config in {id(c): c for c in (model.config, model.config.get_text_config())}.values():
+        config.use_cache = False
+    limits = params.format_prompts.max_prompt_tokens, params.finetune.max_summary_tokens
+    model.rows = choose_rows(model, *limits)
+    if params.finetune.ranking.candidates and model.rows.mask is None:
+        raise UserError(
+            "finetune.ranking.candidates: a ranking needs a base model whose references share a"
+            f" row, and of this one {model.rows.reason}: set it to 0"
+        )
+    if getattr(model, "is_quantized", False):
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     return model
 
@@ -29,20 +49,97 @@ def load_lora(base: Path, params: Params, hardware: Hardware) -> PeftModel:
     """
     set_seed(params.finetune.seed)
     model, lora = load_frozen(base, params, hardware), params.finetune.lora
-    layers, last = model.config.num_hidden_layers, lora.last_layers
-    if last and last > layers:
-        raise UserError(f"finetune.lora.last_layers is {last}: the base model has {layers} layers")
     config = LoraConfig(
         task_type="CAUSAL_LM",
         r=lora.r,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
-        target_modules=lora.target_modules,
-        layers_to_transform=list(range(layers - last, layers)) if last else None,
-        layers_pattern="layers" if last else None,
+        target_modules=shorten(model, layers_to_adapt(model, lora)),
     )
     try:
-        return get_peft_model(model, config)
+        model = get_peft_model(model, config)
     except ValueError as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"finetune.lora.target_modules {lora.target_modules}: {reason}") from None
+        raise UserError(f"{KEY} {lora.target_modules}: {reason}") from None
+    check_round_trip(model)
+    return model
+
+
+def layers_to_adapt(model, lora: Lora) -> list[str]:
+    """Names of the modules of the text part that `finetune.lora` asks for.
+
+    `all-linear` is every linear layer but the output embedding. A `UserError` says what matches
+    nothing.
+    """
+    layers, last = model.config.get_text_config(decoder=True).num_hidden_layers, lora.last_layers
+    if last and last > layers:
+        raise UserError(f"finetune.lora.last_layers is {last}: the base model has {layers} layers")
+    modules, asked = text_modules(model), lora.target_modules
+    linear = [name for name, module in modules.items() if is_inner_linear(model, module)]
+    if asked == "all-linear":
+        found = [name for name in linear if not is_refused_by_peft(model, name)]
+    elif isinstance(asked, str):
+        found = [name for name in modules if re.fullmatch(asked, name)]
+    else:
+        matches = {one: [n for n in modules if f".{n}".endswith(f".{one}")] for one in asked}
+        missing = [one for one, names in matches.items() if not names]
+        if missing:
+            raise UserError(f"{KEY}: the base model has no {missing[0]}, {what_it_has(linear)}")
+        chosen = {name for names in matches.values() for name in names}
+        found = [name for name in modules if name in chosen]
+    if last:
+        found = [name for name in found if layer_of(name, layers) >= layers - last]
+    if not found:
+        raise UserError(f"{KEY} {asked} matches no layer of the base model, {what_it_has(linear)}")
+    return found
+
+
+def text_modules(model) -> dict[str, nn.Module]:
+    """The modules that LoRA can adapt, by name: those that write text, not those that see."""
+    decoder, head = decoder_name(model), model.get_output_embeddings()
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, ADAPTABLE)
+        and (not decoder or name.startswith(f"{decoder}.") or module is head)
+    }
+
+
+def is_inner_linear(model, module: nn.Module) -> bool:
+    return isinstance(module, LINEAR) and module is not model.get_output_embeddings()
+
+
+def is_refused_by_peft(model, name: str) -> bool:
+    """A few layers of Mamba are read by a kernel that would pass the adapter by."""
+    try:
+        _check_lora_target_modules_mamba(LoraConfig(), model, name.rpartition(".")[2])
+    except ValueError:
+        return True
+    return False
+
+
+def layer_of(name: str, layers: int) -> int:
+    """The number of the layer that a module is in; what is in none counts as in the last."""
+    return next((int(part) for part in name.split(".") if part.isdecimal()), layers)
+
+
+def what_it_has(linear: list[str]) -> str:
+    kinds = dict.fromkeys(name.rpartition(".")[2] for name in linear)
+    return f"its linear layers are {', '.join(kinds)}: name some of them, or use all-linear"
+
+
+def shorten(model, names: list[str]) -> list[str]:
+    """The last parts of the names where these alone mean the same modules to peft."""
+    parts = sorted({name.rpartition(".")[2] for name in names})
+    matched = [n for n, _ in model.named_modules() if n.rpartition(".")[2] in parts]
+    return parts if matched == names else names
+
+
+def describe(model: PeftModel) -> str:
+    """How much of the base model is adapted, as one line."""
+    modules = [m for m in model.modules() if isinstance(m, LINEAR)]
+    adapted = [m for m in model.modules() if hasattr(m, "lora_A") and hasattr(m, "base_layer")]
+    added = sum(len(list(m.lora_A)) + len(list(m.lora_B)) for m in adapted)
+    line = f"LoRA on {len(adapted)} layers; the base model has {len(modules) - added} linear ones"
+    experts = any(p.ndim == 3 and ".experts" in name for name, p in model.named_parameters())
+    return line + (" besides its experts" if experts else "")

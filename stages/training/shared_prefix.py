@@ -11,6 +11,8 @@ begins with the prompt's last token, which predicts another first token in each.
 
 import torch
 
+from stages.model.attention import additive_mask
+
 IGNORE_INDEX = -100  # the label that the losses of transformers ignore
 PAD_TO_MULTIPLE_OF = 16  # CPU kernels are compiled for each new length: this leaves fewer
 
@@ -66,13 +68,15 @@ class Collator:
     """Pack dialogues into rows, and rows into a batch for a `transformers` causal language model.
 
     Dialogues share a row while they fit in `row_tokens`, hidden from one another. Returns
-    `input_ids` and `position_ids` (rows, length); `attention_mask` (rows, 1, length, length), True
-    where a query may attend; `logits_to_keep` (rows, length), True where a token is predicted; and
+    `input_ids` and `position_ids` (rows, length); `attention_mask` (rows, 1, length, length), of
+    bool True where a query may attend, of a float 0 there and else the dtype's minimum; `logits_to_keep` (rows, length), True where a token is predicted; and
     `labels` and `shift_labels` (predicted tokens). The logits, as wide as the vocabulary, are
     computed for the predicted tokens alone.
     """
 
-    def __init__(self, pad_token_id: int, row_tokens: int = 0):
+    def __init__(
+        self, pad_token_id: int, row_tokens: int = 0, mask_dtype: torch.dtype = torch.bool
+    ):
         self.padding = {
             "input_ids": pad_token_id,
             "labels": IGNORE_INDEX,
@@ -80,7 +84,7 @@ class Collator:
             "segment": 0,
             "dialogue": -1,  # only padding attends to padding
         }
-        self.row_tokens = row_tokens
+        self.row_tokens, self.mask_dtype = row_tokens, mask_dtype
 
     def __call__(self, dialogues: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
         bins = pack([len(d["input_ids"]) for d in dialogues], self.row_tokens)
@@ -107,10 +111,13 @@ class Collator:
             segment[:, :, None] == segment[:, None, :]
         )
         causal = torch.ones(width, width, dtype=torch.bool).tril()
+        mask = (causal & same_dialogue & same_segment_or_prompt)[:, None]
+        if self.mask_dtype != torch.bool:
+            mask = additive_mask(mask, self.mask_dtype)
         return {
             "input_ids": batch["input_ids"],
             "position_ids": batch["position_ids"],
-            "attention_mask": (causal & same_dialogue & same_segment_or_prompt)[:, None],
+            "attention_mask": mask,
             "labels": labels[predicted],
             "shift_labels": labels[predicted],
             "logits_to_keep": predicted,

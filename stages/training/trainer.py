@@ -23,7 +23,6 @@ from stages.training.batch_splitting import Batch, select_rows, split_batch
 from stages.training.callbacks import LOSS_NOT_FINITE
 from stages.training.checkpoints import last_checkpoint
 from stages.training.sampler import EpochSampler
-from stages.training.shared_prefix import Collator
 
 
 class ResumableTrainer(Trainer):
@@ -192,6 +191,6 @@ def make_trainer(
         args=training_arguments(params, hardware, folder, len(data[0])),
         train_dataset=data[0],
         eval_dataset=data[1],
-        data_collator=Collator(tokenizer.pad_token_id, params.finetune.row_tokens),
+        data_collator=model.rows.collator(tokenizer.pad_token_id, params.finetune.row_tokens),
         callbacks=callbacks,
     )

@@ -38,6 +38,12 @@ def assert_same(model, **options):
     assert len({tuple(ids) for ids in generated.tolist()}) > 3  # or a mix-up would not show
 
 
+def measured(model):
+    """The model, once it is known how it generates: the tests watch what comes after."""
+    decoding.choose_strategy(model, decoding.STRATEGIES)
+    return model
+
+
 @pytest.fixture
 def cached(monkeypatch) -> list[int]:
     """Rows of the cache at each step."""
@@ -58,12 +64,15 @@ def test_sequences_of_a_prompt_share_one_row(tiny_llama, cached, attention, beam
     monkeypatch.setattr(kv_cache, "PAD_TO_MULTIPLE_OF", 4)  # so that the cache must grow
     model = load_base(tiny_llama, "none", choose_hardware("fp32"))
     model.set_attn_implementation(attention)
+    measured(model)
+    cached.clear()
     assert_same(model, do_sample=False, **beams)
     assert set(cached) == {len(PROMPTS)}
 
 
 def test_prefill_stops_when_the_cache_is_complete(tiny_llama):
     model = load_base(tiny_llama, "none", choose_hardware("fp32"))
+    measured(model)
     lengths, last = [], model.get_decoder().layers[-1].mlp
     with last.register_forward_hook(lambda _, inputs, __: lengths.append(inputs[0].shape[1])):
         generate_shared(model, PROMPTS, PAD, NEW_TOKENS, do_sample=False)
@@ -72,7 +81,7 @@ def test_prefill_stops_when_the_cache_is_complete(tiny_llama):
 
 def test_finished_rows_are_dropped(tiny_llama, cached, monkeypatch):
     monkeypatch.setattr(kv_cache, "PAD_TO_MULTIPLE_OF", 4)
-    model = load_base(tiny_llama, "none", choose_hardware("fp32"))
+    model = measured(load_base(tiny_llama, "none", choose_hardware("fp32")))
     texts = generate_shared(model, PROMPTS, PAD, NEW_TOKENS, do_sample=False).tolist()
     firsts = {token: {text.index(token) for text in texts if token in text} for token in range(512)}
     end = max(firsts, key=lambda token: len(firsts[token]))  # rows end at different steps
@@ -84,7 +93,7 @@ def test_finished_rows_are_dropped(tiny_llama, cached, monkeypatch):
 
 @pytest.mark.parametrize("sequences", [1, 3])
 def test_dropping_rows_does_not_change_what_is_sampled(tiny_llama, cached, monkeypatch, sequences):
-    model = load_base(tiny_llama, "none", choose_hardware("fp32"))
+    model = measured(load_base(tiny_llama, "none", choose_hardware("fp32")))
     likely = torch.nn.functional.one_hot(torch.tensor(5), model.config.vocab_size) * 4.0
 
     def sampled(share: float) -> list[list[int]]:
@@ -114,6 +123,7 @@ MODELS = {
 @pytest.mark.parametrize("kind", MODELS)
 def test_only_models_with_plain_attention_share_rows(cached, kind):
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(MODELS[kind]).eval()
+    model = measured(AutoModelForCausalLM.from_config(MODELS[kind]).eval())
+    cached.clear()
     assert_same(model, num_beams=4, do_sample=False, **BEAMS)
     assert bool(cached) == (kind == "input ids by position")

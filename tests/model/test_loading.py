@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from stages.common.cli import UserError
-from stages.params import Params
 from tests.helpers.data import GONE, project
-from tests.helpers.project import tiny_params
 
 
 def copied(llama: Path, to: Path) -> Path:
@@ -28,7 +26,19 @@ BASES = {
     "no tokenizer": lambda f: [p.unlink() for p in f.glob("*token*")],
     "tokenizer is no JSON": lambda f: (f / "tokenizer.json").write_text("{"),
     "tokenizer is another's": lambda f: (f / "tokenizer.json").write_text("{}"),
-    "no EOS": lambda f: edit_json(f / "tokenizer_config.json", eos_token=GONE),
+    "no EOS": lambda f: [
+        edit_json(f / "tokenizer_config.json", eos_token=GONE),
+        edit_json(f / "config.json", eos_token_id=None),
+        (f / "generation_config.json").unlink(),
+    ],
+    "tokens without embedding": lambda f: edit_json(f / "config.json", vocab_size=200),
+    "an encoder-decoder": lambda f: edit_json(f / "config.json", model_type="t5"),
+    "code of its own": lambda f: edit_json(
+        f / "config.json", model_type="mine", auto_map={"AutoConfig": "mine.MyConfig"}
+    ),
+    "quantised for a package": lambda f: edit_json(
+        f / "config.json", quantization_config={"quant_method": "compressed-tensors"}
+    ),
     "no config": lambda f: (f / "config.json").unlink(),
     "config is no JSON": lambda f: (f / "config.json").write_text("{"),
     "config of no model": lambda f: edit_json(f / "config.json", model_type="unheard-of"),
@@ -55,44 +65,52 @@ def test_base_models(tmp_path, tiny_llama, name):
     assert str(folder) in str(error.value) and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("window", [48, None])
-def test_a_sliding_window_below_a_row_is_refused(tmp_path, tiny_llama, window):
-    from stages.training.base_checks import check_layers
-
-    folder = copied(tiny_llama, tmp_path / "base")
-    edit_json(folder / "config.json", model_type="mistral", sliding_window=window)
-    params = tiny_params()
-    params["finetune"]["max_summary_tokens"] = 16
-    params["format_prompts"]["max_prompt_tokens"] = 32
-    check_layers(folder, Params.model_validate(params))
-    if window:
-        params["format_prompts"]["max_prompt_tokens"] = 33
-        with pytest.raises(UserError, match=f"window of {window} tokens.*lower format_prompts"):
-            check_layers(folder, Params.model_validate(params))
-
-
-def test_a_base_model_with_recurrent_layers_is_refused(tmp_path):
-    from transformers import Lfm2Config
-
-    from stages.training.base_checks import check_layers
-
-    params = Params.model_validate(tiny_params())
-
-    def check(kind: str) -> None:
-        layers = ["full_attention", kind]
-        Lfm2Config(num_hidden_layers=2, layer_types=layers).save_pretrained(tmp_path)
-        check_layers(tmp_path, params)
-
-    check("full_attention")
-    with pytest.raises(UserError, match=r"the base model \(lfm2\) has recurrent layers"):
-        check("conv")
-
-
 def test_tokenizer_without_pad_takes_eos(tmp_path, tiny_llama):
     from stages.model.loading import load_tokenizer
 
     tokenizer = load_tokenizer(copied(tiny_llama, tmp_path / "base"))
     assert tokenizer.pad_token_id == tokenizer.eos_token_id is not None
+
+
+def test_a_pad_token_that_the_model_has_no_embedding_for_is_not_used(tmp_path, tiny_llama):
+    from transformers import AutoTokenizer
+
+    from stages.model.loading import load_tokenizer
+
+    folder = copied(tiny_llama, tmp_path / "base")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_special_tokens({"pad_token": "<pad>"})
+    assert tokenizer.pad_token_id == 259
+    tokenizer.save_pretrained(folder)
+    assert load_tokenizer(folder).pad_token == "</s>"
+
+
+def test_a_tokenizer_without_eos_takes_the_one_that_the_model_names(tmp_path, tiny_llama):
+    from stages.model.loading import load_tokenizer
+
+    folder = copied(tiny_llama, tmp_path / "base")
+    edit_json(folder / "tokenizer_config.json", eos_token=GONE)
+    edit_json(folder / "generation_config.json", eos_token_id=[1, 2])
+    assert load_tokenizer(folder).eos_token == "</s>"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "gpt2", "n_positions": 100},
+        {"model_type": "opt", "max_position_embeddings": 100},
+        {"model_type": "mpt", "max_seq_len": 100},
+        {"model_type": "gemma3", "text_config": {"max_position_embeddings": 100}},
+    ],
+    ids=lambda config: config["model_type"],
+)
+def test_a_prompt_beyond_the_context_is_refused(tmp_path, config):
+    from stages.model.base_config import check_context, load_config
+
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    check_context(load_config(tmp_path), 60, 40, "generate.max_new_tokens")
+    with pytest.raises(UserError, match=r"max_prompt_tokens 61 and .*max_new_tokens 40 are"):
+        check_context(load_config(tmp_path), 61, 40, "generate.max_new_tokens")
 
 
 def adapter(folder: Path, hidden: int = 64) -> Path:

@@ -115,26 +115,3 @@ def test_user_errors_are_one_sentence(forks, prepared, change, words):
     assert ended.status == 1
     assert words in ended.said.splitlines()[-1] and "Traceback" not in ended.said
     assert not (project.root / "models/adapter").exists()
-
-
-@pytest.mark.parametrize("kind", ["a window", "an attention of its own"])
-def test_a_base_model_that_ignores_the_mask_is_refused(forks, prepared, kind):
-    from transformers import AutoModelForCausalLM, BloomConfig, MistralConfig
-
-    small = {"vocab_size": 259, "hidden_size": 32, "num_hidden_layers": 2}
-    if kind == "a window":
-        config = MistralConfig(
-            **small, num_attention_heads=4, num_key_value_heads=2, sliding_window=64
-        )
-        said = "the base model has a sliding window of 64 tokens"
-    else:
-        config = BloomConfig(**small, n_head=4)
-        said = "the base model (bloom) lets the references of a dialogue see one another"
-    base = prepared.root / "models/base"
-    for file in ("model.safetensors", "config.json", "generation_config.json"):
-        (base / file).unlink(missing_ok=True)
-    AutoModelForCausalLM.from_config(config).save_pretrained(base)
-    ended = forks.run(prepared.root, "finetune")
-    assert ended.status == 1 and "Traceback" not in ended.said
-    assert ended.said.splitlines()[-1].startswith(f"error: {said}")
-    assert not (prepared.root / "models/adapter").exists()

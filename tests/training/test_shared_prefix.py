@@ -8,14 +8,10 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
-    MambaConfig,
-    MambaForCausalLM,
 )
 
-from stages.common.cli import UserError
 from stages.model.attention import MATMUL
 from stages.model.tokenization import tokenize_prompt, tokenize_summary
-from stages.training.base_checks import check_isolation
 from stages.training.shared_prefix import IGNORE_INDEX, Collator, build_row, pack, split_row
 from tests.helpers.project import prompting
 
@@ -131,18 +127,3 @@ IDS = st.lists(st.integers(0, 300), min_size=1)
 @given(IDS, st.lists(IDS, min_size=1))
 def test_a_row_is_taken_apart_into_what_it_was_made_of(prompt, summaries):
     assert split_row(build_row(prompt, summaries)) == (prompt, summaries)
-
-
-def test_model_that_keeps_references_apart_is_taken(model):
-    check_isolation(model)
-
-
-def test_model_that_lets_references_see_one_another_is_refused(tiny_llama):
-    llama = AutoModelForCausalLM.from_pretrained(tiny_llama)
-    llama.set_attn_implementation("eager")  # adds the mask to the scores
-    mamba = MambaConfig(vocab_size=100, hidden_size=32, num_hidden_layers=2, state_size=8)
-    for model, kind in ((llama, "llama"), (MambaForCausalLM(mamba), "mamba")):
-        with pytest.raises(
-            UserError, match=rf"\({kind}\) lets the references of a dialogue see one another"
-        ):
-            check_isolation(model.eval())

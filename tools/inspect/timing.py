@@ -18,7 +18,7 @@ def seconds_of_training(look: Look, base: Path, params: Params, dialogues: int) 
     from stages.model.loading import load_tokenizer
     from stages.model.tokenization import prompt_frame, tokenize_prompt, tokenize_summary
     from stages.training.lora import load_lora
-    from stages.training.shared_prefix import Collator, build_row
+    from stages.training.shared_prefix import build_row
 
     hardware = choose_hardware(params.model.precision)
     tokenizer = load_tokenizer(base, params.format_prompts.chat_template)
@@ -32,7 +32,7 @@ def seconds_of_training(look: Look, base: Path, params: Params, dialogues: int) 
             prompt = tokenize_prompt(tokenizer, row["conversation"], knobs, frame)
             rows.append(build_row(prompt, fitting))
     model = load_lora(base, params, hardware).train()
-    collate = Collator(tokenizer.pad_token_id, params.finetune.row_tokens)
+    collate = model.rows.collator(tokenizer.pad_token_id, params.finetune.row_tokens)
     done, seconds, started = 0, 0.0, time.monotonic()
     batches = [rows[i : i + size] for i in range(0, len(rows), size)]
     for number, batch in enumerate([batches[0], *batches]):

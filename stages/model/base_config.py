@@ -1,0 +1,79 @@
+"""What the config of a base model says: whether it is a decoder, its class, its context, its end."""
+
+import json
+from pathlib import Path
+
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+)
+
+from stages.common.cli import UserError
+
+# What the libraries raise for a file that is truncated, of another kind or not valid.
+LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError)
+# Asked in this order.
+AUTO = {
+    AutoModelForCausalLM: MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoModelForImageTextToText: MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+}
+# The names that configs have for the tokens that a model takes at most.
+CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "context_length")
+
+
+def load_config(folder: str | Path):
+    """The config of a decoder-only model; a `UserError` for one that cannot be read or is none."""
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except LOAD_ERRORS as error:
+        raise load_error(folder, error) from None
+    if config.is_encoder_decoder or not any(type(config) in kinds for kinds in AUTO.values()):
+        raise UserError(
+            f"{folder} holds no decoder that transformers can build ({config.model_type}):"
+            " choose another one in fetch.model"
+        )
+    return config
+
+
+def auto_class(config):
+    """The class of transformers that loads a model for its text."""
+    return next(auto for auto, kinds in AUTO.items() if type(config) in kinds)
+
+
+def check_context(config, prompt_tokens: int, new_tokens: int, key: str) -> None:
+    """Raise a `UserError` where a prompt and what follows are longer than the base model's context.
+
+    `key` is the param that says `new_tokens`.
+    """
+    text = config.get_text_config(decoder=True)
+    found = (getattr(text, name, None) for name in CONTEXT)
+    limit = next((n for n in found if isinstance(n, int) and n > 0), None)
+    if limit and prompt_tokens + new_tokens > limit:
+        raise UserError(
+            f"format_prompts.max_prompt_tokens {prompt_tokens} and {key} {new_tokens} are more than"
+            f" the {limit} tokens that the base model takes: lower the first"
+        )
+
+
+def eos_token_id(folder: str | Path) -> int | None:
+    """The first EOS that a model folder's configs name."""
+    for name in ("generation_config.json", "config.json"):
+        file = Path(folder) / name
+        ids = json.loads(file.read_text("utf-8")).get("eos_token_id") if file.exists() else None
+        first = ids[0] if isinstance(ids, list) and ids else ids
+        if first is not None:
+            return first
+    return None
+
+
+def load_error(folder: str | Path, error: Exception) -> UserError:
+    return UserError(f"{folder} holds no model that loads: {first_line(error)}")
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
