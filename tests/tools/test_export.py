@@ -15,7 +15,7 @@ from stages.model.hardware import choose_hardware
 from stages.model.loading import load_base, load_tokenizer
 from stages.params import load
 from tests.helpers.project import Project, prompting
-from tools import export
+from tools.export import __main__ as export
 
 PROMPTS = [f"Input: customer: my parcel {n} never came\nResponse:" for n in range(3)]
 
@@ -68,6 +68,7 @@ def test_logits_are_those_of_base_and_adapter(adapted, monkeypatch, dtype, toler
         want, got, before = (model(ids).logits for model in (beside, merged, untuned))
     # Relative to what the adapter changed: bf16 keeps three digits of a weight.
     assert (got - want).norm() < tolerance * (want - before).norm()
+    assert config["torch_dtype"] == config["dtype"] and config["rope_theta"] == 10000.0
     files = {file.name for file in (adapted.root / "merged").iterdir()}
     assert {"config.json", "generation_config.json", "model.safetensors"} <= files
     assert not any(name.endswith((".bin", ".pt")) or "adapter" in name for name in files)
@@ -77,7 +78,21 @@ def test_logits_are_those_of_base_and_adapter(adapted, monkeypatch, dtype, toler
     assert '- before: `"Input: "`' in (adapted.root / "merged/README.md").read_text()
 
 
-def test_it_writes_the_same_summaries(adapted, monkeypatch):
+SEARCHES = {
+    "greedy": {},
+    "beams": {
+        "generate.num_beams": 3,
+        "generate.length_penalty": 2.5,
+        "generate.min_new_tokens": 6,
+        "generate.no_repeat_ngram_size": 2,
+        "generate.repetition_penalty": 1.3,
+    },
+}
+
+
+@pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
+def test_it_writes_the_same_summaries(adapted, monkeypatch, search):
+    adapted.params(**search)
     run_export(monkeypatch, "merged", "--dtype", "fp32")
     params = load()
     tokenizer = load_tokenizer("models/base")
@@ -100,7 +115,22 @@ def test_generation_config_has_the_params_and_the_end(adapted, monkeypatch):
     run_export(monkeypatch, "merged")
     config = json.loads((adapted.root / "merged/generation_config.json").read_text())
     assert config["temperature"] == 0.7 and config["max_new_tokens"] == 8
+    assert config["do_sample"] and config["top_k"] == 0  # 50 where nothing is said
     assert config["eos_token_id"] == config["pad_token_id"] == 1 and config["bos_token_id"] == 0
+
+
+def test_greedy_is_said_as_such_and_the_bases_own_settings_stay(adapted, monkeypatch):
+    """vLLM samples at temperature 1.0, or as the base model says, where the file is silent."""
+    own = {"temperature": 0.6, "top_p": 0.9, "do_sample": True, "suppress_tokens": [7]}
+    base = adapted.root / "models/base/generation_config.json"
+    base.write_text(json.dumps(own | {"max_length": 4096}), encoding="utf-8")
+    run_export(monkeypatch, "merged")
+    config = json.loads((adapted.root / "merged/generation_config.json").read_text())
+    assert config["do_sample"] is False and config["temperature"] == 0
+    assert not {"top_p", "top_k", "max_length"} & config.keys()
+    assert config["suppress_tokens"] == [7]
+    model = AutoModelForCausalLM.from_pretrained("merged")
+    model.save_pretrained("again")  # transformers would not write such a config of its own
 
 
 def test_a_folder_is_replaced_only_when_asked(adapted, monkeypatch):
