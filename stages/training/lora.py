@@ -17,8 +17,6 @@ from stages.params import Lora, Params
 from stages.training.adapter import check_round_trip
 from stages.training.base_checks import choose_rows
 
-LINEAR = (nn.Linear, Conv1D)
-ADAPTABLE = (*LINEAR, nn.Embedding)
 KEY = "finetune.lora.target_modules"
 
 
@@ -75,7 +73,8 @@ def layers_to_adapt(model, lora: Lora) -> list[str]:
     if last and last > layers:
         raise UserError(f"finetune.lora.last_layers is {last}: the base model has {layers} layers")
     modules, asked = text_modules(model), lora.target_modules
-    linear = [name for name, module in modules.items() if is_inner_linear(model, module)]
+    head = model.get_output_embeddings()
+    linear = [name for name, m in modules.items() if is_linear(m) and m is not head]
     if asked == "all-linear":
         found = [name for name in linear if not is_refused_by_peft(model, name)]
     elif isinstance(asked, str):
@@ -100,13 +99,19 @@ def text_modules(model) -> dict[str, nn.Module]:
     return {
         name: module
         for name, module in model.named_modules()
-        if isinstance(module, ADAPTABLE)
+        if (is_linear(module) or isinstance(module, nn.Embedding))
         and (not decoder or name.startswith(f"{decoder}.") or module is head)
     }
 
 
-def is_inner_linear(model, module: nn.Module) -> bool:
-    return isinstance(module, LINEAR) and module is not model.get_output_embeddings()
+def is_linear(module: nn.Module) -> bool:
+    """Whether it multiplies by a matrix: also quantised, but not in groups (DeepSeek V4)."""
+    kind = type(module)
+    if kind.__module__.startswith("transformers.models.") and kind.forward is not nn.Linear.forward:
+        return False
+    return isinstance(module, Conv1D) or (
+        hasattr(module, "in_features") and hasattr(module, "out_features")
+    )
 
 
 def is_refused_by_peft(model, name: str) -> bool:
@@ -137,9 +142,9 @@ def shorten(model, names: list[str]) -> list[str]:
 
 def describe(model: PeftModel) -> str:
     """How much of the base model is adapted, as one line."""
-    modules = [m for m in model.modules() if isinstance(m, LINEAR)]
     adapted = [m for m in model.modules() if hasattr(m, "lora_A") and hasattr(m, "base_layer")]
-    added = sum(len(list(m.lora_A)) + len(list(m.lora_B)) for m in adapted)
-    line = f"LoRA on {len(adapted)} layers; the base model has {len(modules) - added} linear ones"
+    parts = {id(part) for m in adapted for part in m.modules() if part is not m.base_layer}
+    linear = sum(is_linear(m) and id(m) not in parts for m in model.modules())
+    line = f"LoRA on {len(adapted)} layers; the base model has {linear} linear ones"
     experts = any(p.ndim == 3 and ".experts" in name for name, p in model.named_parameters())
     return line + (" besides its experts" if experts else "")
