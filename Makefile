@@ -28,6 +28,7 @@ bench: .venv/dev ## after `make repro`; benchmarks/README.md says what each meas
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.generation
 	$(BIN)/python -m benchmarks.data_scale
+	$(BIN)/python -m benchmarks.tokenization
 	$(BIN)/python -m benchmarks.gpu_qlora --tiny
 
 # In an environment of its own: torch_xla needs an older torch, and gigabytes with it.

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from stages.common.atomic_io import atomic_write, need, write_json
 from stages.common.cli import run
 from stages.common.languages import length_unit
-from stages.common.parquet import SPLITS, open_parquet
+from stages.common.parquet import SPLITS, open_parquet, rows_at_a_time
 from stages.common.prefetch import prefetch
 from stages.params import load
 
@@ -43,7 +43,8 @@ def main() -> None:
         for split in SPLITS:
             source = open_parquet(CLEAN / f"{split}.parquet", "run clean first")
             with pq.ParquetWriter(aside / f"{split}.parquet", SCHEMA) as writer:
-                for table, sizes in prefetch(format_batch, source.iter_batches(batch_size=BATCH)):
+                batches = source.iter_batches(batch_size=rows_at_a_time(source, BATCH))
+                for table, sizes in prefetch(format_batch, batches):
                     writer.write_table(table)
                     # The first dialogues show which language all are in.
                     unit = unit or length_unit(pl.Series(table["conversation"].slice(0, FEW)))

@@ -61,7 +61,7 @@ def test_rendering_equals_plain_python(dialogues):
 @given(st.text(st.characters(exclude_characters="<"), max_size=60), st.integers(16, 40))
 def test_long_prompts_lose_their_middle(text, limit):
     prompt = f"[{text}]"
-    whole = Characters()(prompt).input_ids
+    whole = Characters()([prompt]).input_ids[0]
     ids = tokenize_prompt(Characters(), text, prompting(limit, template="[{conversation}]"))
     if len(whole) <= limit:
         assert ids == whole

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.cleaning.raw import BATCH
-from stages.common.parquet import SPLITS
+from stages.common.parquet import SPLITS, rows_at_a_time
 
 TURN = pa.struct([("speaker", pa.string()), ("text", pa.string())])
 SCHEMA = pa.schema(
@@ -56,7 +56,8 @@ class Output:
         file, aside = self.folder / f"{split}.parquet", self.folder / "rewritten.parquet"
         self.counts[split] = 0
         with pq.ParquetWriter(aside, SCHEMA) as writer:
-            for rows in pq.ParquetFile(file, pre_buffer=False).iter_batches(batch_size=BATCH):
+            source = pq.ParquetFile(file, pre_buffer=False)
+            for rows in source.iter_batches(batch_size=rows_at_a_time(source, BATCH)):
                 changed = change(pl.from_arrow(rows))
                 self.counts[split] += len(changed)
                 writer.write_table(as_table(changed))

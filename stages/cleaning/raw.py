@@ -9,6 +9,7 @@ from stages.cleaning.layouts import paths_of, select_conversations, split_turns
 from stages.cleaning.paths import split_path
 from stages.cleaning.references import read_references
 from stages.common.cli import UserError
+from stages.common.parquet import rows_at_a_time
 from stages.params import Columns
 
 BATCH = 20_000  # rows
@@ -42,7 +43,8 @@ def read_batches(source: pq.ParquetFile, columns: Columns, where: str, split: st
     """Yield frames of `id`, `conversation`, `references` from a raw file."""
     picked = columns_read(columns, source.schema_arrow.names, where)
     start = 0
-    for batch in source.iter_batches(batch_size=BATCH, columns=picked):
+    rows = rows_at_a_time(source, BATCH)
+    for batch in source.iter_batches(batch_size=rows, columns=picked):
         table = pl.from_arrow(batch)
         numbers = pl.Series([f"{split}-{start + i + 1}" for i in range(len(table))])
         ids = table[columns.id].cast(pl.String) if columns.id in picked else numbers

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet
 
 SPLITS = ("train", "validation", "test")
+BATCH_BYTES = 2**26  # of a table's columns; what is done with a batch takes several times as much
 
 
 def open_parquet(path: str | Path, hint: str) -> "pyarrow.parquet.ParquetFile":
@@ -22,3 +23,11 @@ def open_parquet(path: str | Path, hint: str) -> "pyarrow.parquet.ParquetFile":
         return pq.ParquetFile(need(path, hint), pre_buffer=False)
     except pa.ArrowInvalid:
         raise UserError(f"{path} is not a table that can be read: {hint}") from None
+
+
+def rows_at_a_time(file: "pyarrow.parquet.ParquetFile", most: int) -> int:
+    """How many rows to read at a time, at most `most`: fewer where they are long, as articles are."""
+    groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
+    size = sum(group.total_byte_size for group in groups)  # uncompressed
+    rows = max(1, file.metadata.num_rows)
+    return max(1, min(most, BATCH_BYTES * rows // max(size, 1)))

@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Iterator
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,31 +16,55 @@ from stages.sources.json_layouts import rows_of
 from stages.sources.text import Encoding, encoding_of, open_text
 
 BATCH = 10_000  # rows
+BATCH_BYTES = 2**23  # of lines; as objects of Python they take several times as much
 BLANK = re.compile(r"\s*")
 MARK = b"\xef\xbb\xbf"  # of byte order, at the start of each file that was joined to another
 
 
-def read_json_table(path: Path, encoding: Encoding, lines: bool) -> pa.Table:
+def read_json_table(path: Path, encoding: Encoding, lines: bool) -> pa.RecordBatchReader:
     """The rows of a file whose name says that it is of `lines`, or not; the content decides.
 
-    Lines that hold no row come last, as nulls. Raises `UserError` where there are no rows.
+    Lines that hold no row come last, as nulls. Lines are read twice, a batch at a time: first for
+    the types of all columns. Where batches disagree on one, all rows are held in memory. Raises
+    `UserError` where there are no rows.
     """
     if not holds_lines(path, encoding, lines):
         try:
-            return to_table(rows_of(read_json(path, encoding), path), path)
+            return to_table(rows_of(read_json(path, encoding), path), path).to_reader()
         except UserError:
             if not lines:
                 raise
-    bad = BadRows(path)
-    rows = parsed_lines(path, encoding, bad)
-    batches = iter(lambda: list(islice(rows, BATCH)), [])
-    tables = [to_table(batch, path) for batch in batches]
-    good = sum(table.num_rows for table in tables)
+    bad, good, schemas = BadRows(path), 0, []
+    for table in tables_of_lines(path, encoding, bad):
+        good += table.num_rows
+        if not schemas or table.schema != schemas[-1]:
+            schemas.append(table.schema)
     bad.report(good)
     if not good:
         raise UserError(f"{path} holds no rows")
-    table = concatenated(tables)
-    return pa.concat_tables([table, bad.nulls(table.schema)])
+    tables = tables_of_lines(path, encoding, BadRows(path))
+    try:
+        schema = pa.unify_schemas(schemas, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        table = concatenated(list(tables))
+        return pa.concat_tables([table, bad.nulls(table.schema)]).to_reader()
+    cast = partial(pa.concat_tables, promote_options="permissive")
+    whole = (cast([schema.empty_table(), table]) for table in chain(tables, [bad.nulls(schema)]))
+    batches = chain.from_iterable(table.to_batches() for table in whole)
+    return pa.RecordBatchReader.from_batches(schema, batches)
+
+
+def tables_of_lines(path: Path, encoding: Encoding, bad: BadRows) -> Iterator[pa.Table]:
+    """Tables of at most `BATCH` rows and not much more than `BATCH_BYTES`."""
+    batch, size = [], 0
+    for row, length in parsed_lines(path, encoding, bad):
+        batch.append(row)
+        size += length
+        if len(batch) == BATCH or size > BATCH_BYTES:
+            yield to_table(batch, path)
+            batch, size = [], 0
+    if batch:
+        yield to_table(batch, path)
 
 
 def holds_lines(path: Path, encoding: Encoding, called_so: bool) -> bool:
@@ -69,13 +94,14 @@ def read_json(path: Path, encoding: Encoding | None = None) -> object:
 def read_lines(path: Path) -> list[dict]:
     """The rows of a file of JSON lines. Raises `UserError` at the first line that holds none."""
     bad = BadRows(path)
-    rows = list(parsed_lines(path, encoding_of(path), bad))
+    rows = [row for row, _ in parsed_lines(path, encoding_of(path), bad)]
     if bad:
         raise UserError(bad.first())
     return rows
 
 
-def parsed_lines(path: Path, encoding: Encoding, bad: BadRows) -> Iterator[dict]:
+def parsed_lines(path: Path, encoding: Encoding, bad: BadRows) -> Iterator[tuple[dict, int]]:
+    """Each row, and the bytes of its line."""
     with open_text(path, encoding) as file:
         for number, line in enumerate(file, 1):
             if line.isspace():
@@ -84,7 +110,7 @@ def parsed_lines(path: Path, encoding: Encoding, bad: BadRows) -> Iterator[dict]
             if fault or not isinstance(row, dict):
                 bad.append((number, fault or "it is not a JSON object"))
             else:
-                yield row
+                yield row, len(line)
 
 
 def parse(line: bytes) -> tuple[object, str]:

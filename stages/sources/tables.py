@@ -99,7 +99,7 @@ def read_file(path: Path) -> pa.RecordBatchReader:
         print(f"fetch: {path}: {encoding.note}")
     if kind in ("csv", "tsv"):
         return csv_files.read_csv(path, encoding)
-    return json_files.read_json_table(path, encoding, lines=kind != "json").to_reader()
+    return json_files.read_json_table(path, encoding, lines=kind != "json")
 
 
 def read_parquet(path: Path) -> pa.RecordBatchReader:

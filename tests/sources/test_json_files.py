@@ -3,10 +3,13 @@
 import json
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from stages.common.cli import UserError
+from stages.sources import json_files
 from stages.sources.tables import read_table
+from stages.sources.text import encoding_of
 from tests.helpers.files import fetched, talks
 
 
@@ -90,8 +93,6 @@ def test_a_missing_value_beside_lists_makes_no_texts_of_them(tmp_path):
 
 
 def test_columns_of_later_batches(tmp_path, monkeypatch):
-    from stages.sources import json_files
-
     monkeypatch.setattr(json_files, "BATCH", 2)
     rows = [
         {"id": 1, "turns": [{"text": "a"}]},
@@ -108,3 +109,15 @@ def test_columns_of_later_batches(tmp_path, monkeypatch):
     turns = ['[{"text": "a"}]', None, '[{"text": "b", "speaker": "c"}]', "odd", "[]"]
     assert table["turns"].to_pylist() == turns
     assert table["more"].to_pylist() == [None, None, None, "m", None]
+
+
+def test_long_lines_are_read_a_few_at_a_time(tmp_path, monkeypatch):
+    path = tmp_path / "train.jsonl"
+    rows = [{"id": i, "text": "word " * 60, "more": None if i < 40 else "x"} for i in range(50)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows) + "no json\n")
+    together = json_files.read_json_table(path, encoding_of(path), lines=True).read_all()
+    monkeypatch.setattr(json_files, "BATCH_BYTES", 1000)
+    batches = list(json_files.read_json_table(path, encoding_of(path), lines=True))
+    assert max(batch.num_rows for batch in batches) <= 4
+    assert pa.Table.from_batches(batches).equals(together)
+    assert together.to_pylist() == [*rows, dict.fromkeys(rows[0])]
