@@ -27,8 +27,9 @@ class Spoilt(Exception):
 
 def download(
     kind: str, repository: Repository, choose: Callable[[list[str]], Iterable[str]]
-) -> tuple[Path, list[str]]:
-    """Download the files that `choose` picks out of the repository's; return their folder and names.
+) -> tuple[Path, list[str], str]:
+    """Download the files that `choose` picks out of the repository's; return their folder, their
+    names and the commit.
 
     `kind` is `dataset` or `model`. The token is the library's own: `HF_TOKEN`, or its login. Each
     file has the hash (sha256 in LFS, else Git's) that the hub lists. Called again after a failure,
@@ -65,7 +66,7 @@ def download(
     names = list(choose(sorted(n for n in files if not re.search(r"^/|(^|/)\.\.(/|$)", n))))
     for name in names:
         ask(partial(fetch, name))
-    return folder, names
+    return folder, names, commit
 
 
 def digest(path: Path, lfs: bool) -> str:
