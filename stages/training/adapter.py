@@ -1,5 +1,6 @@
 """The adapter that training leaves: weights, config, model card."""
 
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -8,6 +9,7 @@ from peft import PeftModel, get_peft_model_state_dict
 
 from stages.common.atomic_io import atomic_write
 from stages.common.cli import UserError
+from stages.common.origin import read_origin
 from stages.model.usage import FILE, Usage
 from stages.params import Params
 from stages.training.card import model_card
@@ -15,10 +17,14 @@ from stages.training.card import model_card
 
 def write(model: PeftModel, params: Params, figures: dict, usage: Usage, folder: Path) -> None:
     """Write the folder whole: safetensors, config, how to use it, and `README.md`, the model card."""
+    origin = read_origin(Path(model.peft_config["default"].base_model_name_or_path))
     with atomic_write(folder) as aside:
         save_weights(model, aside)
+        if origin:
+            name_base(aside, *origin)
         (aside / FILE).write_text(usage.text(), encoding="utf-8")
-        (aside / "README.md").write_text(model_card(params, figures), encoding="utf-8")
+        card = model_card(params, figures, origin and origin[0])
+        (aside / "README.md").write_text(card, encoding="utf-8")
 
 
 def save_weights(model: PeftModel, folder: Path) -> None:
@@ -51,3 +57,14 @@ def check_round_trip(model: PeftModel) -> None:
             "finetune.lora.target_modules: peft saves another adapter than it loads, name other"
             " layers"
         )
+
+
+def name_base(folder: Path, repository: str, commit: str) -> None:
+    """Name the base model as others find it; peft names the local folder it was loaded from.
+
+    Only in the file: peft would look on the hub for a base of this name as it saves the weights.
+    """
+    file = folder / "adapter_config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    config |= {"base_model_name_or_path": repository, "revision": commit}
+    file.write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")

@@ -8,12 +8,14 @@ from huggingface_hub import ModelCardData
 from stages.params import Params
 
 
-def model_card(params: Params, figures: dict) -> str:
+def model_card(params: Params, figures: dict, base: str | None) -> str:
     """Markdown with the hub's YAML head. The same run gives the same card: no dates, no speeds.
 
-    `python -m tools.card` adds what `card` in `params.yaml` says, and the scores.
+    `base` is the base model's name on the hub, if it came from there. `python -m tools.card` adds
+    what `card` in `params.yaml` says, and the scores.
     """
     head = ModelCardData(
+        base_model=base,
         library_name="peft",
         pipeline_tag="summarization",
         tags=["lora", "conversations"],

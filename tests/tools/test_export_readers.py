@@ -7,8 +7,8 @@ from transformers import (
     Gemma3TextConfig,
     GPTNeoXConfig,
     LlamaConfig,
-    ModernBertDecoderConfig,
     Phi3Config,
+    Qwen3MoeConfig,
     StableLmConfig,
 )
 
@@ -49,15 +49,6 @@ FAMILIES = {
             "rope_scaling": {"rope_type": "linear", "factor": 8.0},
         },
     ),
-    "two kinds, other names": (
-        ModernBertDecoderConfig(
-            rope_parameters={
-                "full_attention": {"rope_type": "default", "rope_theta": 9.0},
-                "sliding_attention": {"rope_type": "default", "rope_theta": 8.0},
-            }
-        ),
-        {"global_rope_theta": 9.0, "local_rope_theta": 8.0},
-    ),
     "a part of each head": (
         StableLmConfig(
             rope_parameters={
@@ -67,6 +58,10 @@ FAMILIES = {
             }
         ),
         {"rope_theta": 70000.0, "partial_rotary_factor": 0.5},
+    ),
+    "experts": (
+        Qwen3MoeConfig(num_experts=4, rope_parameters={"rope_type": "default", "rope_theta": 9.0}),
+        {"num_experts": 4, "num_local_experts": 4},
     ),
     "names of GPT-NeoX": (
         GPTNeoXConfig(
@@ -104,7 +99,7 @@ def test_the_old_names_are_there_and_version_5_reads_the_same(config, expected, 
     config.dtype = torch.bfloat16
     config.save_pretrained(tmp_path)
     file = tmp_path / "config.json"
-    written = readable_config(read_json(file), {}, tied=False)
+    written = readable_config(read_json(file), {}, config.attribute_map, tied=False)
     assert written | expected == written
     write_json(file, written)
     read = AutoConfig.from_pretrained(tmp_path)
@@ -116,11 +111,11 @@ def test_what_the_base_models_author_wrote_stays():
     saved = {"model_type": "llama", "dtype": "bfloat16", "vocab_size": 9, "rope_parameters": None}
     base = saved | {"vocab_size": 8, "rope_theta": 5.0, "torch_dtype": "float16"}
     base |= {"quantization_config": {}, "auto_map": {}}
-    written = readable_config(saved, base, tied=True)
+    written = readable_config(saved, base, {}, tied=True)
     assert written["rope_theta"] == 5.0 and written["vocab_size"] == 9
     assert written["torch_dtype"] == "bfloat16"
     assert not {"quantization_config", "auto_map"} & written.keys()
-    other = readable_config(saved, base | {"model_type": "llava"}, tied=True)
+    other = readable_config(saved, base | {"model_type": "llava"}, {}, tied=True)
     assert "rope_theta" not in other
 
 

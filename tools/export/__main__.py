@@ -70,9 +70,9 @@ def save_config(config, tokenizer, folder: Path) -> None:
     config.use_cache = True
     config.eos_token_id, config.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
     config.save_pretrained(folder)
-    file = folder / "config.json"
+    file, own = folder / "config.json", read_json(BASE / "config.json")
     tied = bool(config.tie_word_embeddings)
-    write_json(file, readable_config(read_json(file), read_json(BASE / "config.json"), tied))
+    write_json(file, readable_config(read_json(file), own, config.attribute_map, tied))
 
 
 def save_tokenizer(tokenizer, folder: Path) -> None:

@@ -16,20 +16,20 @@ def read_json(file: Path) -> dict:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def readable_config(config: dict, base: dict, tied: bool) -> dict:
+def readable_config(config: dict, base: dict, aliases: dict[str, str], tied: bool) -> dict:
     """`config.json` as transformers 5 wrote it, with what others look for.
 
     Keys of `base`, the base model's own config.json, that are lacking come back if it is a config
-    of the same kind. `tied`: whether input and output embeddings are the same weights; version 4
-    takes them for tied where nothing is said.
+    of the same kind. `aliases` are names that a config class takes for another (`attribute_map`):
+    those of version 5 may be the only ones of version 4. `tied`: whether input and output embeddings
+    are the same weights; version 4 takes them for tied where nothing is said.
     """
     if base.get("model_type") == config.get("model_type"):
         config = {k: v for k, v in base.items() if k not in OF_THE_BASE} | config
     config |= {"torch_dtype": config["dtype"], "tie_word_embeddings": tied}
-    for name, value in rope_of_version_4(config).items():
-        if config.get(name) is None:
-            config[name] = value
-    return config
+    others = {alias: config[name] for alias, name in aliases.items() if name in config}
+    others |= rope_of_version_4(config)
+    return config | {name: value for name, value in others.items() if config.get(name) is None}
 
 
 def rope_of_version_4(config: dict) -> dict:
@@ -50,8 +50,6 @@ def rope_of_version_4(config: dict) -> dict:
         names["partial_rotary_factor"] = share
     if kind.startswith("gpt_neox"):
         names |= {"rotary_emb_base": base, "rotary_pct": share}
-    if kind.startswith("modernbert"):
-        names |= {"global_rope_theta": base, "local_rope_theta": local.get("rope_theta")}
     if rope.get("rope_type", "default") != "default":
         left_out = ("rope_theta", "partial_rotary_factor")
         names["rope_scaling"] = {k: v for k, v in rope.items() if k not in left_out}
