@@ -192,6 +192,7 @@ def test_column_counts_by_kind_and_keeps_nulls():
     [
         "order12345", "my refs12345", "caseAB12345", "éGB29NWBK60161331926819", "#1-2345",
         "sipariş İB12345", "10.0.0.1card 1-2345", "x²@mail.co",
+        "jo（at）example.com", "jo (ARROBA) example.com",
     ],
 )  # fmt: skip
 def test_no_sieve_keeps_a_rule_from_a_text(text):
