@@ -174,6 +174,11 @@ TOOLS = {
         "--{name}-column",
     ],
     "tools.preset": [],
+    "tools.push": [
+        "repository",
+        "--merged",
+        "--public",
+    ],
     "tools.report": [],
     "tools.repro": [],
     "tools.summarize": [
