@@ -126,7 +126,7 @@ def write_dialogues(ids: list[str], counts: dict) -> None:
 
 
 def write_by_length(conversations: "pl.Series", counts: dict, buckets: int = 4) -> None:
-    """BLEU by length of the conversation, in `buckets` of about equal size with their mean length."""
+    """BLEU by length of the conversation, in about equal `buckets` with their mean length."""
     import numpy as np
 
     from stages.common.languages import length_unit, lengths

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 
 class UserError(Exception):
-    """An error that the user can fix. Its text is the one sentence that they read. Exit status 1."""
+    """An error that the user can fix. Its text is one sentence for them. Exit status 1."""
 
     status = 1
 

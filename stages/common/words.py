@@ -35,7 +35,7 @@ class Words:
         return "stemmed English" if self.english else self.tokenizer
 
     def bleu(self, **options):
-        """sacrebleu's BLEU over these words. Raises `UserError` if the tokenizer is not installed."""
+        """sacrebleu's BLEU over these words. Raises `UserError` if the tokenizer is missing."""
         check(self.tokenizer)
         from sacrebleu.metrics import BLEU
 

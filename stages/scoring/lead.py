@@ -42,7 +42,7 @@ def first_sentences(text: str, count: int) -> str:
     """The first `count` sentences of the text, or all of it if it has fewer."""
     lower_case = text == text.lower()
     for end in END.finditer(text):
-        # If a lower-case letter follows, as may be after "approx." or "No!", the sentence continues.
+        # If a lower-case letter follows, as after "approx." or "No!", the sentence continues.
         if end.group()[0].isascii() and not lower_case and LOWER_CASE.match(text, end.end()):
             continue
         count -= 1

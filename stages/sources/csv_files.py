@@ -153,7 +153,7 @@ def bad_rows(path: Path, encoding: Encoding, dialect: Dialect, width: int) -> It
 
 
 def csv_rows(text: io.TextIOBase, dialect: Dialect) -> "csv._reader":
-    """Python's own reader, which counts lines: for the header, and for rows that pyarrow refused."""
+    """Python's reader, which counts lines: for the header and for rows that pyarrow refused."""
     csv.field_size_limit(sys.maxsize)
     return csv.reader(
         text,

@@ -10,8 +10,8 @@ MISSING = ("", "nan", "NaN", "None", "null", "N/A")
 
 
 def to_table(rows: list[dict], source: object) -> pa.Table:
-    """An Arrow table of JSON rows. A nested object becomes its JSON text, as in DialogStudio's loader:
-    its keys may differ from row to row, and no column type allows that."""
+    """An Arrow table of JSON rows. A nested object becomes its JSON text, as in DialogStudio's
+    loader: its keys may differ from row to row, and no column type allows that."""
 
     def plain(value: object, depth: int = 0) -> object:
         if isinstance(value, list):

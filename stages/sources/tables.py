@@ -84,7 +84,7 @@ def read_table(path: Path) -> pa.Table:
 
 
 def read_file(path: Path) -> pa.RecordBatchReader:
-    """Rows of one file of any format, compressed or not. Raises `UserError` if it cannot be read."""
+    """Rows of a file of any format, compressed or not. Raises `UserError` if it is unreadable."""
     if path.is_dir():
         raise UserError(f"{path} is a folder: name its files, for example {path.name}/*.csv")
     kind = format_of(path)

@@ -59,7 +59,7 @@ def utf8_blocks(path: Path, encoding: Encoding) -> Iterator[bytes]:
 
 
 def encoding_of(path: Path) -> Encoding:
-    """The encoding of the file. Raises `UserError` if it is not supported, and names the likely one."""
+    """The encoding of the file. Raises `UserError` with the likely one if it is not supported."""
     head = next(blocks(path), b"")
     for mark, name in MARKS.items():
         if head.startswith(mark):

@@ -1,4 +1,4 @@
-"""Captions of calls give turns, without times, numbers and comments."""
+"""Captions of calls become turns without times, numbers and comments."""
 
 import pytest
 
@@ -36,7 +36,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_files(name):
+def test_every_caption_format_gives_turns(name):
     assert turns(FILES[name]) == EXPECTED
     assert turns(FILES[name].replace("\n", "\r\n")) == EXPECTED
 
@@ -45,7 +45,7 @@ def test_captions_without_names_are_one_text():
     assert turns(file(["one", "two\nthree"], "{}\n")) == [(None, "one\ntwo\nthree")]
 
 
-def test_an_arrow_in_a_chat_is_none():
+def test_arrow_in_a_chat_is_not_a_caption():
     text = "Anna: at 10:00 --> 11:00 it fails\nBo: ok"
     assert turns(text) == [("Anna", "at 10:00 --> 11:00 it fails"), ("Bo", "ok")]
 
@@ -56,6 +56,6 @@ def test_a_voice_may_have_any_name(name):
     assert turns(text) == [(name, "hi"), ("Bo", "yes: so")]
 
 
-def test_two_voices_in_one_cue():
+def test_cue_of_two_voices_becomes_two_lines():
     text = "WEBVTT\n\n" + file(["<v Anna>hi</v>\n<v Bo>yes</v>", "<v Bo>so"])
     assert caption_lines(text).split("\n") == ["[00:00] Anna: hi", "[00:00] Bo: yes", "so"]

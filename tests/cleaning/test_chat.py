@@ -1,4 +1,4 @@
-"""A plain text gives its turns, whoever speaks and however a phone writes the time."""
+"""A plain text is split into turns, for any speaker names and formats of time."""
 
 import pytest
 from hypothesis import given, settings
@@ -24,7 +24,7 @@ NAMES = [
     "CUSTOMER",
     "agent",
 ]
-# A minute past ten, as exports of the world's phones, chat programs and transcripts write it.
+# The time 10:01 in the formats of phones, chat programs and transcripts around the world.
 STAMPS = [
     "[01/02/24, 10:01:22] ",
     "[1/2/24, 10:01:22 AM] ",
@@ -59,7 +59,7 @@ def turns(text: str) -> list[tuple]:
 
 @pytest.mark.parametrize("first", NAMES)
 @pytest.mark.parametrize("second", NAMES)
-def test_names(first, second):
+def test_every_kind_of_name_is_a_speaker(first, second):
     if first == second:
         return
     text = f"{first}: hi there\n{second}: yes: at 10:30, see https://x.org: it"
@@ -70,12 +70,12 @@ def test_names(first, second):
 
 @pytest.mark.parametrize("stamp", STAMPS)
 @pytest.mark.parametrize("name", [*NAMES, "mira k", "the shop on the corner"])
-def test_time_stamps_are_no_part_of_a_speaker(stamp, name):
+def test_time_stamp_is_not_part_of_the_speaker(stamp, name):
     text = f"{stamp}{name}: hi\nmore: of it\n{stamp}Tom: 10:30 it is"
     assert turns(text) == [(name, "hi\nmore: of it"), ("Tom", "10:30 it is")]
 
 
-def test_a_time_behind_the_name_or_above_the_text():
+def test_time_after_the_name_or_above_the_text_is_removed():
     expected = [("Robin", "Hello\nyou"), ("Support Desk", "Hi: go on")]
     assert turns("Robin [10:00]: Hello\nyou\nSupport Desk (10:01 AM): Hi: go on") == expected
     assert turns("Robin  10:00 AM\nHello\nyou\nSupport Desk  10:01 AM\nHi: go on") == expected
@@ -107,21 +107,21 @@ def test_a_time_behind_the_name_or_above_the_text():
         "I would like to say that this here is long: yes",
     ],
 )
-def test_a_colon_that_names_nobody(line):
+def test_colon_inside_a_message_is_not_after_a_speaker(line):
     expected = [("Mira", f"hi\n{line}"), ("Tom", "ok")]
     assert turns(f"Mira: hi\n{line}\nTom: ok") == expected
     stamped = f"[01/02/24, 10:00] Mira: hi\n{line}\n[01/02/24, 10:01] Tom: ok"
     assert turns(stamped) == expected
 
 
-def test_other_marks():
+def test_other_colons_and_bold_names_are_read():
     assert turns("客户：你好\n客服：您好：请说") == [("客户", "你好"), ("客服", "您好：请说")]
     assert turns("Nom : oui\nAutre : non : si") == [("Nom", "oui"), ("Autre", "non : si")]
     assert turns("**Mira:** hi\n**Tom**: ho") == [("Mira", "hi"), ("Tom", "ho")]
     assert turns("Mira:hi\nTom:ho") == [("Mira", "hi"), ("Tom", "ho")]
 
 
-def test_what_nobody_said_has_no_speaker():
+def test_line_without_a_name_has_no_speaker():
     text = "1/2/24, 10:00 - Messages are encrypted.\n1/2/24, 10:01 - Mira: hi\n1/2/24, 10:02 - Tom left"
     assert turns(text) == [(None, "Messages are encrypted."), ("Mira", "hi"), (None, "Tom left")]
     assert turns("It began here.\nMira: hi\nTom: ho")[0] == (None, "It began here.")
@@ -140,7 +140,7 @@ SAID = st.text("abc é,.!?()[]{}'\"\\客م👍 ", min_size=1, max_size=20).map(s
     st.lists(st.sampled_from(NAMES), min_size=2, max_size=4, unique=True),
     st.lists(st.lists(SAID, min_size=1, max_size=3), min_size=1, max_size=6),
 )
-def test_any_chat(stamp, names, said):
+def test_any_chat_is_split_into_its_turns(stamp, names, said):
     people = [names[i % len(names)] for i in range(len(said))]
     lines = [
         f"{stamp}{name}: " + "\n".join(texts) for name, texts in zip(people, said, strict=True)
@@ -202,7 +202,7 @@ ONE_LINE = {
 
 
 @pytest.mark.parametrize("form", [*FORMS, *ONE_LINE])
-def test_forms_that_programs_write(form):
+def test_chat_formats_of_programs_are_read(form):
     said = ["my lamp fails, why?", "sorry, we will see."]
     turns = parse_chat((FORMS | ONE_LINE)[form].format(*said))
     assert [turn["text"] for turn in turns] == said
@@ -223,7 +223,7 @@ def test_forms_that_programs_write(form):
         "Mira: these:\nModel - the new one is broken\nPath - in a new box\nTom: ok",
     ],
 )
-def test_what_looks_like_such_a_form_stays(text):
+def test_text_that_resembles_a_format_is_kept(text):
     said = "\n".join(turn["text"] for turn in parse_chat(text))
     assert {turn["speaker"] for turn in parse_chat(text)} <= {"Mira", "Tom", "Customer"}
     assert "is broken" in said or "[photo] and this" in said or "new" in said or "10:30" in said
@@ -239,11 +239,11 @@ def test_what_looks_like_such_a_form_stays(text):
         "Hello\nmy lamp is broken\n\nThanks\nMira",
     ],
 )
-def test_marks_in_what_one_person_writes(text):
+def test_text_of_one_person_with_dashes_is_one_turn(text):
     assert turns(text) == [(None, text)]
 
 
-def test_a_mark_names_whoever_speaks_again():
+def test_name_before_a_dash_is_a_speaker_if_it_repeats():
     text = "Mira - hi - there\nmore of it\nPrice - yes it is\nMira - ok"
     said = ["hi - there\nmore of it", "yes it is", "ok"]
     assert turns(text) == list(zip(("Mira", "Price", "Mira"), said, strict=True))

@@ -1,4 +1,4 @@
-"""clean: every layout ends as id, turns and references, and a misfit is named."""
+"""clean: every layout becomes id, turns and references, and a wrong mapping is named."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ LIST = NO_COLUMNS | {
 }
 
 
-def test_dialogstudio(tmp_path, monkeypatch):
+def test_dialogstudio_rows_are_cleaned(tmp_path, monkeypatch):
     log = [pair("@Acme My BAG &amp; coat! 😀", "Sorry. https://t.co/x ^JS"), pair("Bye", None)]
     row = studio("a", log, [["He lost it.", "Agent  helps, at 5%!"], "Short.", ["Short."]])
     others = {s: [studio(s, [pair(s, s)], [["R."]])] for s in ("validation", "test")}
@@ -50,7 +50,7 @@ def test_dialogstudio(tmp_path, monkeypatch):
         assert schema == output.SCHEMA
 
 
-def test_list_of_turns_with_a_speaker(tmp_path, monkeypatch):
+def test_list_of_turns_with_speakers_is_read(tmp_path, monkeypatch):
     def row(i: int, *chat: tuple) -> dict:
         turns = [{"role": role, "content": text, "row": 9} for role, text in chat]
         return {"name": i, "chat": turns, "summary": [f"Sum {i}", "", f"Sum {i}"]}
@@ -66,7 +66,7 @@ def test_list_of_turns_with_a_speaker(tmp_path, monkeypatch):
     assert (rows[0]["id"], rows[0]["references"]) == ("7", ["Sum 7"])
 
 
-def test_list_of_turns_without_speakers(tmp_path, monkeypatch):
+def test_list_of_turns_without_speakers_is_read(tmp_path, monkeypatch):
     bare = LIST | {"id": None, "speaker": None}
     splits = {s: [{"chat": [{"content": s}], "summary": "S"}] for s in SPLITS}
     for columns, data in (
@@ -79,7 +79,7 @@ def test_list_of_turns_without_speakers(tmp_path, monkeypatch):
         assert rows["test"][0]["turns"] == [{"speaker": None, "text": "test"}]
 
 
-def test_text_with_a_turn_a_line(tmp_path, monkeypatch):
+def test_each_line_of_a_text_becomes_a_turn(tmp_path, monkeypatch):
     dialogue = "#Person1#: hi: you\n\n#Person2#: Yes\r\nand on"
     train = [{"text": dialogue, "summary": "#Person1# greets."}]
     rows = run_clean(tmp_path, monkeypatch, TEXT | {"speaker_separator": ": "}, three(train))[
@@ -90,8 +90,8 @@ def test_text_with_a_turn_a_line(tmp_path, monkeypatch):
     assert rows[0]["references"] == ["#Person1# greets."]
 
 
-def test_documents_and_numbered_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr(raw, "BATCH", 2)  # numbers go on from batch to batch
+def test_document_is_one_turn_and_rows_are_numbered(tmp_path, monkeypatch):
+    monkeypatch.setattr(raw, "BATCH", 2)  # numbers continue from batch to batch
     train = [{"text": f"One: two\nthree {i}", "summary": "S"} for i in range(5)]
     rows = run_clean(tmp_path, monkeypatch, TEXT, three(train))
     assert [row["id"] for row in rows["train"]] == [f"train-{i}" for i in range(1, 6)]
@@ -99,7 +99,7 @@ def test_documents_and_numbered_rows(tmp_path, monkeypatch):
     assert rows["train"][0]["turns"] == [{"speaker": None, "text": "one: two three 0"}]
 
 
-def test_missing_id_is_numbered(tmp_path, monkeypatch):
+def test_missing_id_becomes_the_row_number(tmp_path, monkeypatch):
     train = [{**row, "key": key} for row, key in zip(texts(2), ["k", None], strict=True)]
     others = {split: [{**texts(1, split)[0], "key": split}] for split in SPLITS[1:]}
     rows = run_clean(tmp_path, monkeypatch, TEXT | {"id": "key"}, {"train": train, **others})
@@ -107,22 +107,22 @@ def test_missing_id_is_numbered(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("edit", "said"),
+    ("edit", "message"),
     [
         ({"id": "key"}, "has no column 'key': set clean.columns.id to one of text, summary"),
         ({"conversation": "log"}, "'log': set clean.columns.conversation to one of text, summary"),
         ({"references": "info.a"}, "'info': set clean.columns.references to one of text, summary"),
     ],
 )
-def test_missing_column_is_named_with_those_present(tmp_path, monkeypatch, edit, said):
+def test_missing_column_is_named_with_those_present(tmp_path, monkeypatch, edit, message):
     with pytest.raises(UserError) as error:
         run_clean(tmp_path, monkeypatch, TEXT | edit, three(texts(2)))
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert not Path("data/clean").exists()
 
 
 @pytest.mark.parametrize(
-    ("edit", "said"),
+    ("edit", "message"),
     [
         ({"speaker": "who"}, "a turn has no field 'who': see clean.columns.speaker"),
         ({"text": "said"}, "a turn has no field 'said': see clean.columns.text"),
@@ -131,15 +131,15 @@ def test_missing_column_is_named_with_those_present(tmp_path, monkeypatch, edit,
         ({"conversation": "numbers"}, "the turns of 'numbers' are neither texts nor objects"),
     ],
 )
-def test_mapping_that_does_not_fit_the_turns(tmp_path, monkeypatch, edit, said):
+def test_mapping_that_does_not_fit_the_turns_is_named(tmp_path, monkeypatch, edit, message):
     row = {"name": 1, "numbers": [1], "chat": [{"role": "a", "content": "b"}], "summary": "S"}
     with pytest.raises(UserError) as error:
         run_clean(tmp_path, monkeypatch, LIST | edit, {"train": [row]})
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
-def test_references_of_any_nesting(tmp_path, monkeypatch):
-    # A column whose name holds a dot is taken before a path that leads into JSON.
+def test_nested_references_are_joined(tmp_path, monkeypatch):
+    # A column whose name has a dot is preferred to a path into JSON.
     for i, value in enumerate(["A. B.", ["A. B.", "A. B."], [["A.", "B."], []]]):
         folder = tmp_path / str(i)
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""clean: bad rows are counted by reason, repeats leave train, and no split shares a dialogue."""
+"""clean: bad rows are counted by reason, and no dialogue is in two splits."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def test_malformed_rows_are_counted_by_reason(tmp_path, monkeypatch, capsys):
         assert count in printed
 
 
-def test_too_many_malformed_rows(tmp_path, monkeypatch):
+def test_too_many_malformed_rows_are_refused(tmp_path, monkeypatch):
     with pytest.raises(UserError) as error:
         run_clean(tmp_path, monkeypatch, None, with_malformed(), max_malformed=0.75)
     assert str(error.value) == (
@@ -51,17 +51,17 @@ def test_too_many_malformed_rows(tmp_path, monkeypatch):
     assert not leftovers()
 
 
-def test_a_share_of_just_max_malformed_passes(tmp_path, monkeypatch):
+def test_malformed_share_equal_to_the_limit_passes(tmp_path, monkeypatch):
     assert run_clean(tmp_path, monkeypatch, None, with_malformed(), max_malformed=0.8)["train"]
 
 
-def test_split_with_nothing_left(tmp_path, monkeypatch):
+def test_split_without_dialogues_is_refused(tmp_path, monkeypatch):
     splits = three(texts(30)) | {"test": [{"text": "@x", "summary": "S"}]}
     with pytest.raises(UserError, match="no dialogue is left in test"):
         run_clean(tmp_path, monkeypatch, TEXT, splits)
 
 
-def test_duplicates_leave_train_not_test(tmp_path, monkeypatch, capsys):
+def test_duplicates_are_dropped_from_train_and_not_from_test(tmp_path, monkeypatch, capsys):
     splits = {
         "train": [*texts(3), *texts(1), {"text": "TALK  number, 2!", "summary": "again"}],
         "validation": [*texts(1, "validation"), *texts(1)],
@@ -76,7 +76,7 @@ def test_duplicates_leave_train_not_test(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("given", [[], ["validation"], ["test"]])
-def test_holdout_stands_in_for_absent_splits(tmp_path, monkeypatch, given):
+def test_holdout_replaces_missing_splits(tmp_path, monkeypatch, given):
     splits = {"train": texts(1000)} | {split: texts(5, split) for split in given}
     first, again, reordered = tmp_path / "a", tmp_path / "b", tmp_path / "c"
     for folder in (first, again, reordered):
@@ -94,13 +94,13 @@ def test_holdout_stands_in_for_absent_splits(tmp_path, monkeypatch, given):
     for order in names.values():
         assert order == sorted(order, key=lambda name: int(name.split()[1]))
 
-    # Where a dialogue goes rests on what it says, not on its neighbours.
+    # The split of a dialogue depends on its text and not on other rows.
     shuffled = splits | {"train": splits["train"][::-1]}
     moved = run_clean(reordered, monkeypatch, TEXT, shuffled)
     for split in SPLITS:
         assert {row["references"][0] for row in moved[split]} == set(names[split])
 
 
-def test_a_larger_holdout_is_larger(tmp_path, monkeypatch):
+def test_holdout_sets_the_size_of_missing_splits(tmp_path, monkeypatch):
     rows = run_clean(tmp_path, monkeypatch, TEXT, {"train": texts(1000)}, holdout=0.3)
     assert [len(rows[split]) // 100 for split in SPLITS] == pytest.approx([4, 3, 3], abs=1)

@@ -1,4 +1,4 @@
-"""`clean.columns: auto` finds what a person would name, or says which columns there are."""
+"""`clean.columns: auto` finds the columns that a person would name, or lists the columns."""
 
 import json
 
@@ -83,7 +83,7 @@ def test_every_layout_is_found(layout):
         ({"article": ["word " * 200] * 12, **NAMED}, {"conversation": "article"}),
     ],
 )
-def test_columns_of_tables(table, expected):
+def test_columns_of_usual_tables_are_found(table, expected):
     assert found(table) == expected | {"references": "summary"}
 
 
@@ -101,7 +101,7 @@ def test_references_are_found(references, expected):
     assert found({"chat": CHATS, **references})["references"] == expected
 
 
-def test_a_chat_model_s_answer_is_the_summary_where_nothing_else_is():
+def test_answer_of_a_chat_model_is_the_summary_if_there_is_no_other():
     system, asked = {"role": "system", "content": "Summarise."}, {"role": "user"}
     messages = [
         [system, asked | {"content": chat}, {"role": "assistant", "content": summary}]
@@ -116,7 +116,7 @@ def test_a_chat_model_s_answer_is_the_summary_where_nothing_else_is():
     }
 
 
-def test_what_is_given_stays():
+def test_given_columns_are_kept():
     given = columns(conversation="auto", references="gist")
     table = {"chat": CHATS, "summary": SUMMARIES, "gist": SUMMARIES, "id": range(12)}
     assert found(table, given=given)["references"] == "gist"
@@ -130,7 +130,7 @@ def test_what_is_given_stays():
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "message"),
     [
         ({"a": [1, 2], "b": ["x", "y"]}, "set clean.columns.conversation to one of 'a', 'b'"),
         ({"chat": CHATS}, "no summaries are found: set clean.columns.references to one of 'chat'"),
@@ -161,20 +161,20 @@ def test_what_is_given_stays():
         ),
     ],
 )
-def test_what_cannot_be_told_shows_the_columns(table, said):
+def test_ambiguous_table_is_refused_with_its_columns(table, message):
     with pytest.raises(UserError) as error:
         found(table)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
-def test_without_summaries_where_there_are_none_to_be():
+def test_references_are_optional():
     assert found({"chat": CHATS}, references=False) == {
         "conversation": "chat",
         "speaker_separator": "auto",
     }
 
 
-def test_auto_in_params(tmp_path, monkeypatch, capsys):
+def test_auto_may_be_set_for_all_columns_or_for_some(tmp_path, monkeypatch, capsys):
     rows = [
         {"key": i, "chat": chat, "summary": summary}
         for i, (chat, summary) in enumerate(zip(CHATS, SUMMARIES, strict=True))
@@ -190,13 +190,13 @@ def test_auto_in_params(tmp_path, monkeypatch, capsys):
     assert "columns found: id: key, conversation: chat" in capsys.readouterr().out
 
 
-def test_auto_without_rows(tmp_path, monkeypatch):
+def test_auto_without_rows_is_refused(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="train has no rows"):
         run_clean(tmp_path, monkeypatch, "auto", {"train": texts(1)[:0], "test": texts(1)})
 
 
 def unequal(row: int) -> list[dict]:
-    """Rows with a list of speakers beside a list of texts, in one row too short."""
+    """Rows with a list of speakers and one of texts. In one row, a speaker is missing."""
     return [
         {
             "speakers": ["Mira", "Tom"][: 1 if i == row else 2],
@@ -207,13 +207,13 @@ def unequal(row: int) -> list[dict]:
     ]
 
 
-def test_a_list_of_speakers_that_is_too_short_is_a_malformed_row(tmp_path, monkeypatch, capsys):
+def test_row_with_too_few_speakers_is_malformed(tmp_path, monkeypatch, capsys):
     splits = {"train": unequal(3), "validation": unequal(99)[:2], "test": unequal(99)[2:4]}
     knobs = {"near_duplicates": None, "max_malformed": 0.1}
     read = run_clean(tmp_path, monkeypatch, "auto", splits, **knobs)
     assert {turn["speaker"] for row in read["train"] for turn in row["turns"]} == {"Mira", "Tom"}
-    assert "speaker: speakers" in (said := capsys.readouterr().out)
-    assert "1 with empty turns" in said
+    assert "speaker: speakers" in (printed := capsys.readouterr().out)
+    assert "1 with empty turns" in printed
     (tmp_path / "again").mkdir()
     with pytest.raises(UserError, match=r"In row 4: .* has 2 texts beside 1 speakers"):
         run_clean(
@@ -232,14 +232,18 @@ def test_a_list_of_speakers_that_is_too_short_is_a_malformed_row(tmp_path, monke
         ),
     ],
 )
-def test_conversations_without_speakers_are_said(tmp_path, monkeypatch, capsys, chats, note):
+def test_conversations_without_speakers_are_reported(tmp_path, monkeypatch, capsys, chats, note):
     rows = [
         {"chat": chat, "summary": summary} for chat, summary in zip(chats, SUMMARIES, strict=True)
     ]
     splits = {"train": rows, "validation": rows[:1], "test": rows[1:2]}
     run_clean(tmp_path, monkeypatch, "auto", splits, near_duplicates=None)
-    said = capsys.readouterr().out
-    assert note in said if note else "speakers, such as" not in said and "no speakers" not in said
+    printed = capsys.readouterr().out
+    assert (
+        note in printed
+        if note
+        else "speakers, such as" not in printed and "no speakers" not in printed
+    )
 
 
 PROMPTS = [f"Summarize this chat:\n{chat}" for chat in CHATS]
@@ -252,7 +256,7 @@ MESSAGES = [
 ]
 
 
-def test_no_conversation_holds_its_summary():
+def test_column_that_contains_the_summary_is_not_the_conversation():
     table = {"input": CHATS, "output": SUMMARIES, "text": ANSWERED}
     assert found(table)["conversation"] == "input"
     assert found({"messages": MESSAGES, **NAMED})["references"] == "messages[-1].content"

@@ -1,4 +1,4 @@
-"""Numbers and addresses that people write apart, joined or in words go, too."""
+"""Numbers and addresses are redacted even if they are spaced out, joined or spelled in words."""
 
 import re
 
@@ -63,18 +63,18 @@ AROUND = ["{}", "it is {}, thanks", "({})", "电话{}谢谢", "call:{};", "«{}�
 
 
 @pytest.mark.parametrize("around", AROUND)
-def test_what_is_disguised_goes(around):
+def test_disguised_addresses_and_numbers_are_redacted(around):
     assert redacted([around.format(e) for e in EMAILS]) == [around.format("(email)")] * len(EMAILS)
     assert redacted([around.format(p) for p in PHONES]) == [around.format("(phone)")] * len(PHONES)
 
 
-def test_context_says_what_a_number_is():
+def test_context_decides_the_kind_of_a_number():
     assert redacted(list(OTHERS)) == list(OTHERS.values())
-    # Its neighbours stay.
+    # The text around it is kept, and no digit is left.
     assert not re.search(r"\d", " ".join(redacted([f"so, {text}!" for text in list(OTHERS)[:8]])))
 
 
-def test_dates_scores_and_names_of_files_stay():
+def test_dates_scores_and_file_names_are_kept():
     assert redacted(STAYS) == STAYS
 
 

@@ -1,4 +1,4 @@
-"""What a prompt says around a conversation is no part of it."""
+"""Instructions around a conversation, as in prompts, are removed."""
 
 import pytest
 
@@ -35,18 +35,18 @@ AFTER = ["\n\nSummary:", "\n\n### Response:\n", "\nTL;DR:", "\n\nSummarize the c
 
 
 @pytest.mark.parametrize("before", BEFORE)
-def test_instructions_before(before):
+def test_instruction_before_a_conversation_is_removed(before):
     assert turns(before + CHAT) == TURNS
     assert turns(before + CHAT + "\n\nSummary:") == TURNS
 
 
 @pytest.mark.parametrize("after", AFTER)
-def test_instructions_after(after):
+def test_instruction_after_a_conversation_is_removed(after):
     assert turns(CHAT + after) == TURNS
     assert turns(BEFORE[0] + CHAT + after) == TURNS
 
 
-def test_a_conversation_in_quotes():
+def test_backticks_around_a_conversation_are_removed():
     assert turns(f"Summarize the chat in backticks.\n```\n{CHAT}\n```") == TURNS
 
 
@@ -60,11 +60,11 @@ def test_a_conversation_in_quotes():
         "[10:00] Mira: Summarize the chat below.\n[10:01] Tom: no",
     ],
 )
-def test_who_asks_for_a_summary_is_heard(text):
+def test_message_that_asks_for_a_summary_is_kept(text):
     who, said = zip(*turns(text), strict=True)
     assert who[:2] == ("Mira", "Tom") and "summarize" in " ".join(said).lower()
 
 
-def test_a_text_that_is_nothing_else_stays():
+def test_text_with_only_an_instruction_is_kept():
     assert turns("Summarize this conversation:") == [(None, "Summarize this conversation:")]
     assert turns("Summarize my bill: it is wrong") == [(None, "Summarize my bill: it is wrong")]

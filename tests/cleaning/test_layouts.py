@@ -1,4 +1,4 @@
-"""Any dialogue, whatever is in its names and texts, is read alike from every layout."""
+"""Any dialogue, with any names and texts, gives the same turns from every layout."""
 
 import json
 
@@ -36,7 +36,7 @@ def lists(dialogue: list) -> dict:
 
 OBJECTS = columns(speaker="who", text="text")
 DEEP = columns(conversation="talk.thread.turns", speaker="author.name", text="body.plain")
-# How each layout writes a dialogue, and how it is read.
+# Of each layout: how it writes a dialogue, and the columns with which it is read.
 LAYOUTS = {
     "objects": (objects, OBJECTS),
     "JSON text": (lambda d: json.dumps(objects(d)), OBJECTS),
@@ -85,7 +85,7 @@ def read(values: list, columns: Columns) -> list[list[tuple]]:
 @settings(max_examples=60, deadline=None)
 @given(DIALOGUES)
 @example([[("Mira: K", "[x] {y}: 'z' \"q\""), ("#1", "a\nb: c")], [("nan", "['a' 'b']")]])
-def test_layouts_agree(layout, dialogues):
+def test_every_layout_gives_the_same_turns(layout, dialogues):
     write, how = LAYOUTS[layout]
     if "numbered" in layout or "as texts" in layout:
         values = [write(dialogue) for dialogue in dialogues]
@@ -100,7 +100,7 @@ SIDES = st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=3)
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(SIDES, min_size=1, max_size=3))
-def test_a_field_or_a_column_a_side(dialogues):
+def test_sides_in_fields_or_columns_give_turns(dialogues):
     turns = [[turn for a, b in d for turn in (("customer", a), ("agent", b))] for d in dialogues]
     pairs = [[{"user": a, "bot": b} for a, b in d] for d in dialogues]
     single = [
@@ -130,27 +130,27 @@ def message(role: str, content: str) -> dict:
     return {"role": role, "content": content}
 
 
-def test_instructions_and_summaries_are_no_turns():
+def test_instructions_and_summaries_are_not_turns():
     system, answer = message("system", "Summarise."), message("assistant", "He asks.")
     asked = message("user", "Mira: hi\nTom: ho")
     expected = [("Mira", "hi"), ("Tom", "ho")]
     assert read([[system, asked, answer], [asked, answer]], MESSAGES) == [expected, expected]
-    # What is to be summarised has no answer yet.
+    # A new conversation has no answer yet.
     assert read([[system, asked]], MESSAGES) == [expected]
-    # In a dialogue of user and system, the system takes part.
+    # In a dialogue between user and system, the system is a speaker.
     turns = [message("system", "Hello."), message("user", "Hi."), message("system", "How?")]
     how = columns(speaker="role", text="content")
     assert read([turns], how) == [[(turn["role"], turn["content"]) for turn in turns]]
 
 
 @pytest.mark.parametrize("text", ["[10:00] Mira: hi [again]", "[sic]", "{so} it is", "[1, 2]", ""])
-def test_a_text_in_brackets_is_a_text(text):
+def test_text_in_brackets_is_not_parsed(text):
     (turns,) = read([text], columns())
     assert turns == [(None, text)]
 
 
 @pytest.mark.parametrize(
-    ("value", "edits", "said"),
+    ("value", "edits", "message"),
     [
         (json.dumps([{"who": "a", "text": "b"}]), {}, "turns are objects: set clean.columns.text"),
         (
@@ -174,19 +174,19 @@ def test_a_text_in_brackets_is_a_text(text):
         ([["a", "b", "c"]], {}, "of a list, set clean.columns.speaker"),
     ],
 )
-def test_what_cannot_be_read_is_shown_with_the_setting(value, edits, said):
+def test_unreadable_value_is_shown_with_its_setting(value, edits, message):
     with pytest.raises(UserError) as error:
         read([value], columns(**edits))
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
-def test_an_error_shows_no_more_than_the_beginning_of_a_text():
+def test_error_shows_only_the_start_of_a_text():
     secret = "my number is 07700 900123 and I live in a house"
     with pytest.raises(UserError) as error:
         read([json.dumps([{"who": secret, "said": secret}])], columns())
     assert "07700" not in str(error.value) and "house" not in str(error.value)
 
 
-def test_rows_of_either_kind_in_one_column():
+def test_column_may_mix_text_and_json():
     cells = ["Mira: hi\nTom: ho", json.dumps(objects([("a", "b")])), "[{broken", None]
     assert read(cells, OBJECTS) == [[("Mira", "hi"), ("Tom", "ho")], [("a", "b")], [], []]

@@ -1,4 +1,4 @@
-"""A thread of e-mails gives a turn for each, by who wrote it."""
+"""Each e-mail of a thread becomes a turn of its author."""
 
 import pytest
 
@@ -16,7 +16,7 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("name", HEADERS)
-def test_headers(name):
+def test_mail_headers_start_a_turn(name):
     first = HEADERS[name].format(
         '"Mira Lee" <mira@example.org>', "Broken lamp", "hello, my lamp fails"
     )
@@ -24,5 +24,5 @@ def test_headers(name):
     assert turns(first + second) == EXPECTED
 
 
-def test_people_called_van_and_an():
+def test_speakers_named_van_and_an_are_not_mail_headers():
     assert turns("Van: hello there\nAn: hi, you") == [("Van", "hello there"), ("An", "hi, you")]

@@ -1,4 +1,4 @@
-"""HTML becomes the text that a browser would show; what only looks like it stays."""
+"""HTML becomes the text that a browser would show, and text that resembles HTML is kept."""
 
 import json
 import time
@@ -54,25 +54,25 @@ def test_html_becomes_lines_of_text(text, expected):
     ["a < b and c > d", "I <3 you </3", "see <LINK> and <USER>", "<name> <title> <code>", "<p", "x<y",
      "write <me@example.org>", "if <b then", "5<6 & 7>6", "</sarcasm>", "<i>", "客户 <链接> 好"],
 )  # fmt: skip
-def test_what_only_looks_like_html_stays(text):
+def test_text_that_resembles_html_is_kept(text):
     assert plain_text(text) == text
 
 
-def test_entities_alone_are_read_once():
+def test_entities_without_tags_are_decoded_once():
     assert plain_text("Q&amp;A &lt;b&gt; &hellip; &#8364;5") == "Q&A <b> … €5"
 
 
 @pytest.mark.parametrize(
     "piece", ["<!--", "<b>", "<p ", "<p>", "<?xml ", "&lt;p&gt; ", "<![", "<a b="]
 )
-def test_no_text_takes_long(piece):
+def test_repeated_markup_takes_little_time(piece):
     started = time.monotonic()
     plain_text("<br>" + piece * 20_000)
     assert time.monotonic() - started < 10
 
 
 def clean_case(name: str, tmp_path, monkeypatch) -> tuple[list[dict], list[dict]]:
-    """Rows of a handed case, and the dialogues of all splits that clean makes of them."""
+    """The rows of a shared case, and the dialogues of all splits after clean."""
     text = shared(f"cases/files/{name}").read_text(encoding="utf-8")
     rows = [json.loads(line) for line in text.splitlines()]
     columns = NO_COLUMNS | {
@@ -84,7 +84,7 @@ def clean_case(name: str, tmp_path, monkeypatch) -> tuple[list[dict], list[dict]
     return rows, [row for split in clean.values() for row in split]
 
 
-def test_the_case_of_html_bodies(tmp_path, monkeypatch):
+def test_shared_case_of_html_bodies(tmp_path, monkeypatch):
     rows, kept = clean_case("html.jsonl", tmp_path, monkeypatch)
     assert len(kept) == len(rows) == 36
     for row in kept:
@@ -97,7 +97,7 @@ def test_the_case_of_html_bodies(tmp_path, monkeypatch):
         assert row["references"] == [f"Lamp {number} flickers. Agent asks its age."]
 
 
-def test_the_case_of_summaries_in_three_lines(tmp_path, monkeypatch):
+def test_shared_case_of_summaries_in_three_lines(tmp_path, monkeypatch):
     rows, kept = clean_case("structured.jsonl", tmp_path, monkeypatch)
     assert sorted(row["references"][0] for row in kept) == sorted(row["summary"] for row in rows)
     assert all(row["references"][0].count("\n") == 2 for row in kept)

@@ -1,4 +1,4 @@
-"""No dialogue of train is nearly one of the splits that results are measured on."""
+"""No dialogue of train is a near-duplicate of one in validation or test."""
 
 import random
 
@@ -38,7 +38,7 @@ def column(talks: list[list[str]]) -> pl.Series:
 
 
 def shingles(words: list[str]) -> set[tuple]:
-    """Three words each, in plain Python, the two ends after a dialogue being words too."""
+    """Shingles of three words, in plain Python. Two end marks count as words."""
     padded = [*words, None, None]
     return {tuple(padded[i : i + 3]) for i in range(len(words))}
 
@@ -65,7 +65,7 @@ def test_index_decides_as_exact_similarity_does(threshold):
     assert sum(a != b for a, b in zip(got, expected, strict=True)) <= 1  # MinHash may miss one
 
 
-def test_case_and_punctuation_do_not_hide_a_repeat():
+def test_case_and_punctuation_do_not_hide_a_near_duplicate():
     rng = random.Random(0)
     words = talk(rng)
     index = Index(1.0)
@@ -73,8 +73,8 @@ def test_case_and_punctuation_do_not_hide_a_repeat():
     assert index.near(column([[word.upper() + "." for word in words]])).to_list() == [True]
 
 
-def test_templates_that_many_dialogues_share_are_no_repeats():
-    # Each differs from each in a third of its words, so all are near and none is near enough.
+def test_dialogues_from_one_template_are_not_near_duplicates():
+    # Any two differ in a third of their words: they are similar, but below the threshold.
     rng = random.Random(0)
     frame = talk(rng, 60)
     index = Index(0.8)
@@ -86,7 +86,7 @@ def rows(talks: list[list[str]], name: str) -> list[dict]:
     return [{"text": " ".join(words), "summary": f"{name} {i}"} for i, words in enumerate(talks)]
 
 
-def test_test_split_wins_then_validation(tmp_path, monkeypatch, capsys):
+def test_near_duplicates_are_kept_in_test_then_in_validation(tmp_path, monkeypatch, capsys):
     rng = random.Random(1)
     one, two, three_, four = (talk(rng) for _ in range(4))
     splits = {
@@ -102,7 +102,7 @@ def test_test_split_wins_then_validation(tmp_path, monkeypatch, capsys):
     assert "4 near-duplicate" in capsys.readouterr().out
 
 
-def test_null_switches_it_off(tmp_path, monkeypatch, capsys):
+def test_null_keeps_near_duplicates(tmp_path, monkeypatch, capsys):
     rng = random.Random(2)
     words = talk(rng)
     splits = three(rows([edited(rng, words, 1)], "t")) | {"test": rows([words], "e")}
@@ -111,8 +111,8 @@ def test_null_switches_it_off(tmp_path, monkeypatch, capsys):
     assert "dropped: none" in capsys.readouterr().out
 
 
-def test_splits_taken_from_train_hold_no_repeat_of_it(tmp_path, monkeypatch):
-    # Held-out dialogues stand in train's file before and behind their near-duplicates.
+def test_held_out_splits_have_no_near_duplicates_in_train(tmp_path, monkeypatch):
+    # Held-out dialogues are in train's file before and after their near-duplicates.
     rng = random.Random(3)
     talks = [talk(rng) for _ in range(100)]
     both = [*talks, *(edited(rng, words, 1) for words in talks)]
@@ -130,7 +130,7 @@ def talk_without_spaces(rng: random.Random, alphabet: str, characters: int = 120
 
 
 def characters(text: str) -> set[str]:
-    """Shingles of five characters, in plain Python, the ends after a dialogue being four more."""
+    """Shingles of five characters, in plain Python. Four end marks count as characters."""
     padded = text + "\x00" * 4
     return {padded[i : i + 5] for i in range(len(text))}
 
@@ -155,7 +155,7 @@ def test_characters_are_compared_where_words_have_no_spaces(alphabet):
     )
     got = index.near(column([[f"{text[:50]}，{text[50:]}。"] for text in asked])).to_list()
     assert sum(a != b for a, b in zip(got, expected, strict=True)) <= 1
-    # In one column with them, dialogues with spaces are compared as ever.
+    # Dialogues with spaces in the same column are still compared by words.
     english = ["an", "english", "talk", "of", "some", "words"]
     assert index.near(column([[asked[0]], english, ["other", *english[1:]]])).to_list()[1:] == [
         True,

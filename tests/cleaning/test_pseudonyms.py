@@ -1,4 +1,4 @@
-"""Speakers and ids that hold something personal: two stay two, and nothing leads back."""
+"""Personal speaker names and ids are replaced, and different speakers stay different."""
 
 from collections import Counter
 
@@ -35,18 +35,18 @@ def speakers(names: list[str | None], rows: list[int] | None = None) -> list[str
         (["٠٧٧٠٠٩٠٠١٢٣", "agent"], ["(phone)", "agent"]),
     ],
 )
-def test_two_speakers_stay_two(names, expected):
+def test_redacted_speakers_stay_distinct(names, expected):
     assert speakers(names) == expected
 
 
-def test_numbers_start_anew_in_each_conversation():
+def test_speaker_numbers_restart_in_each_conversation():
     names = ["07700900123", "07700900124", "07700900124", "agent", "07700900124", "07700900123"]
     assert speakers(names, [0, 0, 1, 1, 2, 2]) == [
         "(phone) 1", "(phone) 2", "(phone)", "agent", "(phone) 1", "(phone) 2",
     ]  # fmt: skip
 
 
-def test_ids_become_the_place_of_their_row():
+def test_personal_ids_become_row_numbers():
     frames = [
         pl.DataFrame({"id": ["a-1", "+44 7700 900100", "jo@example.org"]}),
         pl.DataFrame({"id": ["b065262210783596c1fe79466b8f8985", "123456789012", "c 07700900123"]}),
@@ -60,7 +60,7 @@ def test_ids_become_the_place_of_their_row():
     assert counts == {"phone": 2, "email": 1, "number": 1}
 
 
-def test_the_shared_case_of_phones_and_mails(tmp_path, monkeypatch):
+def test_shared_case_of_phones_and_mails(tmp_path, monkeypatch):
     source = pl.read_csv(shared("cases/speakers/phone_and_mail.csv")).to_dicts()
     columns = NO_COLUMNS | {"id": "id", "conversation": "dialogue", "references": "summary"}
     columns["speaker_separator"] = ": "

@@ -1,4 +1,4 @@
-"""Real datasets of two layouts go through the data stages by column mappings alone."""
+"""The data stages read real datasets of two layouts with only a column mapping."""
 
 import json
 import os
@@ -26,7 +26,7 @@ from tests.helpers.data import NO_COLUMNS, ROOT, SPLITS, project, read_rows
         ),
     ],
 )
-def test_real_data_by_column_mappings_alone(tmp_path, monkeypatch, name, columns):
+def test_real_dataset_needs_only_a_column_mapping(tmp_path, monkeypatch, name, columns):
     data = Path(os.environ.get("SUMMARIZER_DATA", ROOT / "../shared/data")).resolve()
     if not (data / name).exists():
         pytest.skip(f"{name} is not there: SUMMARIZER_DATA names the folder that holds it")
@@ -53,5 +53,5 @@ def test_real_data_by_column_mappings_alone(tmp_path, monkeypatch, name, columns
         for row in rows:
             *turns, last = row["prompt"].removeprefix("Input: ").split("\n")
             assert last == "Response:"
-            assert all(": " in turn for turn in turns)  # each with its speaker
+            assert all(": " in turn for turn in turns)  # each turn has its speaker
             assert 1 <= len(row["references"]) <= 5

@@ -1,4 +1,4 @@
-"""What identifies a person leaves the text: recall on planted cases, and what must stay, stays."""
+"""Redaction finds what identifies a person in generated cases and keeps harmless text."""
 
 import json
 import os
@@ -137,7 +137,7 @@ def test_recall_on_planted_cases(kind):
     for (case, text, around), got in zip(cases, redacted, strict=True):
         secret = case.split()[-1] if kind == "number" else case
         named = kind == "number" or f"({kind})" in got
-        # Nothing is left of it, and the numbers around it are as they were.
+        # Nothing of it is left, and the numbers around it are unchanged.
         rest = re.sub(r"\D", "", got) == re.sub(r"\D", "", around)
         if secret in got or not named or not rest:
             missed.append((text, got))
@@ -173,7 +173,7 @@ def test_recall_on_planted_cases(kind):
         "the hotel has no reservation #speaker_1, says the agent",
     ],
 )
-def test_what_must_stay(text):
+def test_harmless_text_is_kept(text):
     counts = Counter()
     assert redact(text, REDACTION, counts) == text
     assert not counts
@@ -214,8 +214,8 @@ def test_real_conversations_have_few_false_positives():
         pytest.skip("tweetsumm is not there: SUMMARIZER_DATA names the folder that holds it")
     files = [data / "train.jsonl", data / "validation.jsonl"]
     rows = [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
-    # Whoever reads the flagged dialogues finds numbers of people in nearly all of them. To say so
-    # in a test: a long run of digits, or a shorter one just after a word that names it.
+    # Reading the redacted dialogues shows personal numbers in nearly all of them. The test counts
+    # a long run of digits, or a shorter one soon after a word such as `order`, as personal.
     named = "order|ref|case|ticket|number|no|account|line|transaction|code|card"
     real = re.compile(rf"\d{{9}}|\b(?i:{named})s?\b.{{0,12}}(?:\d{{4}}|\b(?:[A-Z]*\d){{3}})")
     wrong = flagged = 0

@@ -1,4 +1,4 @@
-"""Every kind of number, whatever stands beside it, goes; what is no number of anybody stays."""
+"""Every kind of personal number is redacted beside any neighbour; other numbers are kept."""
 
 from itertools import product
 
@@ -109,7 +109,7 @@ def redacted(texts: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize(("kind", "secret"), ALL)
-def test_nothing_beside_a_number_hides_it(kind, secret):
+def test_number_is_redacted_beside_every_neighbour(kind, secret):
     sides = [(n, "") for n in NEIGHBOURS] + [("", n) for n in NEIGHBOURS]
     sides += [(n, n) for n in NEIGHBOURS] + [(n, " then") for n in NEIGHBOURS]
     texts = redacted([f"{left}{secret}{right}" for left, right in sides])
@@ -122,14 +122,14 @@ def test_nothing_beside_a_number_hides_it(kind, secret):
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.tuples(BESIDE, st.sampled_from(ALL), BESIDE), min_size=1, max_size=20))
-def test_nothing_on_both_sides_of_a_number_hides_it(planted):
+def test_number_is_redacted_between_any_neighbours(planted):
     texts = redacted([left + secret + right for left, (_, secret), right in planted])
     for (left, (_, secret), _), text in zip(planted, texts, strict=True):
         assert not readable(secret, left, text)
 
 
 @pytest.mark.parametrize("between", [",", ";", "/", " / ", " or ", "\n", "、", "，", "·", "و"])
-def test_two_numbers_in_a_row_both_go(between):
+def test_two_numbers_in_a_row_are_both_redacted(between):
     pairs = list(product([secret for kind, secret in ALL if kind in ("phone", "card")], repeat=2))
     for (first, second), text in zip(
         pairs, redacted([f"{a}{between}{b}" for a, b in pairs]), strict=True
@@ -137,20 +137,20 @@ def test_two_numbers_in_a_row_both_go(between):
         assert not readable(first, "", text), (first, second, text)
 
 
-def test_what_is_beside_a_number_stays():
+def test_text_beside_a_number_is_kept():
     for text in ("电话{}请回电", "call {}, thanks", "«{}»", "тел.{};", "({})", "โทร{}ครับ"):
         assert redacted([text.format("07700900123")]) == [text.format("(phone)")]
 
 
 @pytest.mark.parametrize("text", STAYS)
-def test_what_must_stay_stays_whatever_is_beside_it(text):
+def test_harmless_text_is_kept_beside_every_neighbour(text):
     beside = [n for n in NEIGHBOURS if n not in (*LATIN, "#", "+")]
     texts = [f"{left}{text}{right}" for n in beside for left, right in ((n, n), (n, ""), ("", n))]
     assert redacted(texts) == texts
 
 
 @pytest.mark.parametrize("name", ["must_go", "must_stay"])
-def test_the_shared_cases(name):
+def test_shared_cases_are_redacted_or_kept(name):
     lines = (shared(f"cases/redaction/{name}.txt")).read_text("utf-8").splitlines()
     texts = redacted(lines)
     if name == "must_stay":

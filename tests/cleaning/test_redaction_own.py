@@ -1,4 +1,4 @@
-"""What a project sets itself: patterns of its own, and the regions whose numbers are known."""
+"""Settings of redaction: custom patterns, and the regions of national numbers."""
 
 import time
 from collections import Counter
@@ -31,16 +31,16 @@ def redacted(text: str, regions=("US",), **patterns: str) -> str:
         (r"工号\d{4}", "我的工号1234谢谢", "我的(own)谢谢"),
         (r"工号：\d{4}", "工号:1234 工号：5678", "(own) (own)"),
         (r"(?i)project (?:falcon|heron)", "Project Heron is late", "(own) is late"),
-        (r"(?<=staff )\w+", "staff mueller", "staff (own)"),  # of a kind that polars lacks
+        (r"(?<=staff )\w+", "staff mueller", "staff (own)"),  # polars has no look-behind
         (r"[A-Z]\d{2}", "A12B34", "(own) (own)"),
-        (r"\d{9}", "07700900123", "(own) 23"),  # before what is looked for anyway
+        (r"\d{9}", "07700900123", "(own) 23"),  # custom patterns are applied first
     ],
 )
-def test_patterns_of_ones_own(pattern, text, expected):
+def test_custom_pattern_is_redacted(pattern, text, expected):
     assert redacted(text, own=pattern) == expected
 
 
-def test_regions_decide_whose_national_numbers_are_known():
+def test_regions_decide_which_national_numbers_are_redacted():
     text = "call 22 34 56 78 or 0771 234 567"
     assert redacted(text, ["US"]) == text
     assert redacted(text, ["NO", "ZW"]) == "call (phone) or (phone)"
@@ -63,7 +63,7 @@ def test_regions_decide_whose_national_numbers_are_known():
         ({"patterns": None}, ["clean.redaction.patterns"]),
     ],
 )
-def test_what_cannot_be_understood_is_refused_in_one_sentence(tmp_path, edits, words):
+def test_invalid_setting_is_refused_in_one_sentence(tmp_path, edits, words):
     write_params(tmp_path, {f"clean.redaction.{key}": value for key, value in edits.items()})
     with pytest.raises(UserError) as refused:
         load(tmp_path / "params.yaml")
@@ -79,7 +79,7 @@ def test_what_cannot_be_understood_is_refused_in_one_sentence(tmp_path, edits, w
         "+ (", "1\u200b", "٠", "０ ", "v1.2.3.4 ", "order-1-", "12/03/2024 ", "1/", "4111 ",
     ],
 )  # fmt: skip
-def test_a_long_text_takes_no_longer_than_its_length(piece):
+def test_long_text_takes_little_time(piece):
     text = piece * (100_000 // len(piece))
     redact("warm 07700900123", REDACTION, Counter())
     started = time.process_time()

@@ -1,4 +1,4 @@
-"""References: whatever holds them, the same texts; what holds none is shown."""
+"""References are read from every layout, and a value without text is shown."""
 
 import json
 
@@ -35,7 +35,7 @@ def test_two_references_in_any_layout(value, path):
     assert read_references(table, columns(references=path)).to_list() == [BOTH, None]
 
 
-def test_several_columns():
+def test_references_of_several_columns_are_collected():
     table = pl.DataFrame(
         {"a": ["One.", None, None], "b": ["Two.", "Two.", None], "c": ["One."] * 3}
     )
@@ -51,12 +51,12 @@ def test_the_last_message_is_the_summary_unless_the_user_wrote_it():
 
 
 @pytest.mark.parametrize("value", ["[1] He asks.", "{so} it is", "[He] asks [her]", "[12]"])
-def test_brackets_of_a_text_stay(value):
+def test_brackets_in_a_reference_are_kept(value):
     table = pl.DataFrame({"summary": [value]})
     assert read_references(table, columns()).to_list() == [[value]]
 
 
-def test_what_cannot_be_read_is_shown_shortened(tmp_path, monkeypatch):
+def test_unreadable_references_are_shown_shortened(tmp_path, monkeypatch):
     secret = "He called from 07700 900123 about a very private matter"
     rows = [{"text": f"talk {i}", "summary": [{"a": secret, "b": secret}]} for i in range(3)]
     with pytest.raises(UserError) as error:
@@ -67,5 +67,5 @@ def test_what_cannot_be_read_is_shown_shortened(tmp_path, monkeypatch):
     )
 
 
-def test_none_of_the_keys_is_a_layout():
+def test_helper_sets_only_keys_of_columns():
     assert set(NONE) < set(columns().model_dump())

@@ -1,4 +1,4 @@
-"""clean: rows of one conversation join, ids become unique, and every dropped row has its reason."""
+"""clean: rows of one conversation are joined, ids are unique, and dropped rows have a reason."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_rows_of_one_conversation_join(tmp_path, monkeypatch, capsys, batch, ord
     assert read_rows("data/clean/dropped.parquet") == []
 
 
-def test_rows_join_where_splits_are_held_out(tmp_path, monkeypatch):
+def test_rows_of_one_conversation_join_before_the_holdout(tmp_path, monkeypatch):
     monkeypatch.setattr(raw, "BATCH", 7)
     words = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]
     talks = [f"{a} {b} {a} {b}" for a in words for b in words]
@@ -53,7 +53,7 @@ def test_ids_become_unique(tmp_path, monkeypatch, capsys):
     assert "made unique: 3 ids" in capsys.readouterr().out
 
 
-def test_an_id_may_stand_in_two_splits(tmp_path, monkeypatch, capsys):
+def test_id_may_be_in_two_splits(tmp_path, monkeypatch, capsys):
     rows = {split: [row(0, f"{split} talks", "S.")] for split in SPLITS}
     kept = run_clean(tmp_path, monkeypatch, KEYED, rows, near_duplicates=None)
     assert [kept[split][0]["id"] for split in SPLITS] == ["0", "0", "0"]
@@ -85,7 +85,7 @@ def test_dropped_rows_have_a_reason(tmp_path, monkeypatch):
     ]
 
 
-def test_reasons_where_splits_are_held_out(tmp_path, monkeypatch):
+def test_dropped_rows_have_a_reason_with_a_holdout(tmp_path, monkeypatch):
     letters = "uvwxyz"
     talks = [
         " ".join(f"{a}{b}{c}{d}" for c in "abcdefghijklmnopqrst" for d in "ab")

@@ -1,4 +1,4 @@
-"""`clean.roles` maps the source's speakers to customer and agent, or leaves them."""
+"""`clean.roles` maps the speakers of the source to customer and agent, or keeps them."""
 
 import polars as pl
 import pytest
@@ -8,7 +8,7 @@ from tests.cleaning.test_layouts import NONE
 from tests.helpers.data import run_clean
 
 
-def test_roles_are_mapped_whatever_their_case():
+def test_roles_are_mapped_in_any_case():
     turns = pl.DataFrame({"speaker": ["User", " ADMIN ", "Mira", None, "true"], "text": ["a"] * 5})
     roles = {"user": "customer", "Admin": "agent", True: "customer"}
     expected = ["customer", "agent", "Mira", None, "customer"]
@@ -16,7 +16,7 @@ def test_roles_are_mapped_whatever_their_case():
     assert name_roles(turns, None) is turns
 
 
-def test_only_an_agent_s_signature_goes(tmp_path, monkeypatch):
+def test_only_signatures_of_agents_are_removed(tmp_path, monkeypatch):
     talk = [{"inbound": True, "text": "Help ^JS"}, {"inbound": False, "text": "Sure ^JS"}]
     rows = [
         {"talk": [*talk, {"inbound": True, "text": f"n {i}"}], "summary": "S."} for i in range(3)
@@ -37,7 +37,7 @@ def test_only_an_agent_s_signature_goes(tmp_path, monkeypatch):
     ]
 
 
-def test_roles_are_guessed_from_names_that_say_them():
+def test_roles_are_guessed_from_speaker_names():
     names = ["User", "end-user", "customer_1", "Assistant", "Support Agent", "admin", "Mira", None]
     assert guess_roles(names) == {
         "user": "customer",
@@ -53,7 +53,7 @@ def test_roles_are_guessed_from_names_that_say_them():
     ("field", "true"),
     [("inbound", "customer"), ("is_agent", "agent"), ("message.incoming", "customer")],
 )
-def test_roles_are_guessed_from_a_field_that_asks(field, true):
+def test_roles_are_guessed_from_a_yes_or_no_field(field, true):
     other = {"customer": "agent", "agent": "customer"}[true]
     assert guess_roles(["true", "false", None], field) == {"true": true, "false": other}
     assert guess_roles(["1", "0"], field) == {"1": true, "0": other}

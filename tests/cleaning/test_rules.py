@@ -1,4 +1,4 @@
-"""Each switch does what its comment in params.yaml says, and columns agree with plain Python."""
+"""Each switch does what params.yaml says, and columns give the same result as plain Python."""
 
 import re
 from collections import Counter
@@ -36,7 +36,7 @@ def clean_text(text: str, params: Clean, speaker: str = "agent") -> str | None:
     return rows[0][1] if rows else None
 
 
-# Characters on whose class Rust and Python agree: neither combining marks nor other numerals.
+# Characters that Rust and Python classify alike: no combining marks and no other numerals.
 LETTERS = st.text("aBz9 éÑßسلام😀❤.,!?'’“\"@^-–/~*_&;:#<>()%$£€\n\t\u00a0", max_size=8)
 PIECES = (
     st.sampled_from(["&amp;", "&lt;", "&#39;", "&eacute;", "&nbsp;", "&nothing;", "\n", " "])
@@ -63,11 +63,11 @@ NUMBERS = st.text("0123456789 +-().:/#aAfFXx@", max_size=30)
         ),
         ("handles", "@AcmeHelp my bag, @115858!", "my bag, !"),
         ("handles", "(@Acme_Help) .@other @a @b", "( ) ."),
-        ("handles", "mail me@home.org", "mail me@home.org"),  # else `home` would go
+        ("handles", "mail me@home.org", "mail me@home.org"),  # `@home` is not a handle here
         ("handles", "@ noon", "@ noon"),
         ("signatures", "We are on it. ^JS", "We are on it."),
         ("signatures", "We are on it. ^Gwendolyn", "We are on it."),
-        ("signatures", "On it ^ JS thanks", "On it thanks"),  # anywhere, for tweets are joined
+        ("signatures", "On it ^ JS thanks", "On it thanks"),  # anywhere, because tweets are joined
         ("signatures", "We are on it. -Dee", "We are on it."),
         ("signatures", "We are on it. /MB ", "We are on it."),
         ("signatures", "We are on it. ~ Sam", "We are on it."),
@@ -94,12 +94,12 @@ NUMBERS = st.text("0123456789 +-().:/#aAfFXx@", max_size=30)
         ("lowercase", "MY iPhone ÉTÉ", "my iphone été"),
     ],
 )
-def test_switch(switch, text, expected):
+def test_switch_enables_its_rule(switch, text, expected):
     assert clean_text(text, switches(switch)) == expected
     assert clean_text(text, switches()) == " ".join(text.split())
 
 
-# Each is as its language writes it, and comes out as it is.
+# Usual text of each language, which must not change.
 IN_THEIR_SCRIPT = [
     "客户：水壶漏水，花了¥101！怎么办？“好的”——……《说明书》（已读）",
     "「ケトル」は10時～12時、￥500円です。コーヒー・紅茶",
@@ -123,9 +123,9 @@ IN_THEIR_SCRIPT = [
 
 
 @pytest.mark.parametrize("text", IN_THEIR_SCRIPT)
-def test_punctuation_and_currency_of_every_language_stay(text):
+def test_punctuation_and_currency_of_every_language_are_kept(text):
     assert clean_text(text, switches("special_characters")) == text
-    # Whatever the speaker, no rule takes a part of a word.
+    # No rule removes a part of a word.
     rules = [switch for switch in SWITCHES if switch != "lowercase"]
     assert clean_text(text, switches(*rules)) == text
 
@@ -140,7 +140,7 @@ def test_punctuation_and_currency_of_every_language_stay(text):
         ("_чайник_ *течёт*", "чайник течёт"),
     ],
 )
-def test_what_the_switch_names_goes_in_every_language(text, expected):
+def test_special_characters_are_removed_in_every_language(text, expected):
     assert clean_text(text, switches("special_characters")) == expected
 
 
@@ -154,7 +154,7 @@ def test_what_the_switch_names_goes_in_every_language(text, expected):
         ("好的^JS谢谢您的来信我们马上处理", "好的 谢谢您的来信我们马上处理"),
     ],
 )
-def test_the_next_word_stays_where_no_space_comes_before_it(text, expected):
+def test_next_word_is_kept_without_a_space_before_it(text, expected):
     assert clean_text(text, switches("urls", "handles", "signatures")) == expected
 
 
@@ -171,34 +171,34 @@ def test_redacted_column_agrees_with_plain_python(texts):
     assert redact_column(pl.Series(texts, dtype=pl.String), REDACTION)[0].to_list() == expected
 
 
-def test_customers_carets_stay():
+def test_carets_of_customers_are_kept():
     text = "x ^ y ^JS -Dee"
     assert clean_text(text, switches("signatures"), "customer") == text
     assert clean_rows([(None, text)], switches("signatures")) == [(None, text)]
 
 
-def test_white_space_is_always_mended():
+def test_white_space_is_always_normalised():
     assert clean_text(" a \t b\n\nc\u00a0d ", switches()) == "a b c d"
 
 
-def test_signature_before_a_link_and_handle_after_an_entity():
+def test_signature_before_a_link_and_handle_after_an_entity_are_removed():
     assert clean_text("Done ^JS https://t.co/x", DEFAULT) == "done"
     assert clean_text("&quot;@Acme hi", DEFAULT) == "hi"
 
 
-def test_empty_turns_go_and_further_columns_stay():
+def test_empty_turns_are_dropped_and_other_columns_kept():
     texts = ["hi", "❤️", None, " \n", "@bob", "bye"]
     frame = pl.DataFrame({"speaker": ["customer"] * 6, "text": texts, "row": range(6)})
     cleaned = clean_turns(frame, DEFAULT)
     assert cleaned.rows() == [("customer", "hi", 0), ("customer", "bye", 5)]
 
 
-def test_no_turns():
+def test_table_without_turns_is_cleaned():
     assert clean_rows([], DEFAULT) == []
 
 
 def plain(speaker: str | None, text: str | None, on: Clean) -> str:
-    """The cleaning of one turn, character by character where `clean_turns` has expressions."""
+    """Clean one turn in plain Python, character by character and without polars."""
     if text is None:
         return ""
     if on.html:

@@ -1,4 +1,4 @@
-"""Outputs appear whole or not at all."""
+"""An output is complete or absent."""
 
 import errno
 
@@ -9,7 +9,7 @@ from stages.common.cli import UserError, run
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_failure_leaves_what_was_there(tmp_path, kind):
+def test_failed_write_keeps_the_old_output(tmp_path, kind):
     out = tmp_path / "out"
 
     def write(path, text):

@@ -1,4 +1,4 @@
-"""How a stage ends: one sentence and a status, and Ctrl-C as a shell knows it."""
+"""How a stage ends: with one sentence and an exit status, after an error or Ctrl-C."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ from tests.helpers.data import ROOT
         (MemoryError(), "batch size"),
     ],
 )
-def test_what_a_user_can_cause_is_one_sentence(error, words):
+def test_user_error_is_one_sentence(error, words):
     def main():
         raise error
 
@@ -35,7 +35,7 @@ def test_what_a_user_can_cause_is_one_sentence(error, words):
 
 @pytest.fixture
 def signals(monkeypatch):
-    """Puts back what `run` does to the process that it ends."""
+    """Restore what `run` changes in the process."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     monkeypatch.setattr(cli, "received", [signal.SIGINT])
@@ -84,14 +84,14 @@ def during_a_deletion(number: int) -> None:
 @pytest.mark.usefixtures("signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("stop", [send, during_an_import, during_a_generation, during_a_deletion])
-def test_a_signal_ends_with_a_sentence_and_the_status_that_shells_know(capsys, stop, number):
+def test_signal_ends_with_a_sentence_and_its_status(capsys, stop, number):
     status, error = ended(lambda: stop(number), capsys)
     assert status == 128 + number and "interrupted: " in error
     assert ("two are kept" in error) == (stop is during_a_generation)
 
 
 @pytest.mark.usefixtures("signals")
-def test_the_progress_line_is_ended_before_the_error(capsys):
+def test_progress_line_is_closed_before_the_error(capsys):
     def main():
         with tqdm(total=9, desc="work") as bar:
             bar.update(2)
@@ -104,8 +104,8 @@ def test_the_progress_line_is_ended_before_the_error(capsys):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_modules_are_imported(tmp_path, number):
-    """Python has the package by then, and not yet the module that is to be run."""
+def test_signal_during_imports_ends_with_a_sentence(tmp_path, number):
+    """At that moment Python has loaded the package, but not yet the module to run."""
     (tmp_path / "polars.py").write_text("import time\nprint('here', flush=True)\ntime.sleep(30)\n")
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A language is told from the script of all texts together."""
+"""The script of all texts together decides tokenizer and unit."""
 
 import polars as pl
 import pytest
@@ -34,13 +34,13 @@ GERMAN = "Die Kundin sagt, dass der Kocher ausläuft, und der Agent bittet um ei
         ("", "char", "words"),
     ],
 )
-def test_tokenizer_and_unit_of_a_language(text, tokenizer, unit):
+def test_script_decides_tokenizer_and_unit(text, tokenizer, unit):
     texts = pl.Series([text])
     assert choose_tokenizer(texts)[0] == tokenizer
     assert length_unit(texts) == unit
 
 
-def test_a_few_words_of_another_script_decide_nothing():
+def test_few_words_of_another_script_do_not_decide():
     texts = pl.Series([ENGLISH] * 50 + ["客户反映水壶漏水"])
     assert choose_tokenizer(texts)[0] == "13a"
     assert is_english(texts)
@@ -70,7 +70,7 @@ def test_lengths_are_in_words_or_in_characters():
     assert lengths(texts, "words").to_list() == [3, 2]
 
 
-def test_a_limit_that_fits_nearly_all():
+def test_limit_fits_95_percent():
     sizes = [*range(1, 101)]
     assert fitting_limit(sizes) == 95
     assert not too_many(5, 100) and too_many(6, 100)

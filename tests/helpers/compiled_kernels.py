@@ -1,4 +1,4 @@
-"""A layer at 200 lengths and at the first again; oneDNN tells on stdout what it compiles."""
+"""Run a layer at 200 lengths and at the first again; oneDNN prints what it compiles."""
 
 import torch
 

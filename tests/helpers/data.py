@@ -1,4 +1,4 @@
-"""What the tests of the data stages share: a project folder, raw tables, child processes."""
+"""Helpers for tests of the data stages: a project folder, raw tables, child processes."""
 
 import json
 import os
@@ -16,14 +16,14 @@ from stages.params import Params, load
 
 ROOT = Path(__file__).resolve().parents[2]
 SPLITS = ("train", "validation", "test")
-# Mappings for `clean.columns`: of no layout, and of a text beside its summary.
+# Mappings for `clean.columns`: with no column, and for a text with its summary.
 NO_COLUMNS = dict.fromkeys(["id", "customer", "agent", "speaker", "text", "speaker_separator"])
 TEXT = NO_COLUMNS | {"conversation": "text", "references": "summary"}
-GONE = object()  # as a value in `edits`: the key is taken out
+GONE = object()  # as a value in `edits`: remove the key
 
 
 def write_params(folder: Path, edits: dict[str, object] | None = None) -> None:
-    """The repository's params.yaml with some keys, dotted, set otherwise."""
+    """Write the repository's params.yaml to `folder`, with dotted keys changed by `edits`."""
     raw = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     for dotted, value in (edits or {}).items():
         *parents, leaf = dotted.split(".")
@@ -33,19 +33,19 @@ def write_params(folder: Path, edits: dict[str, object] | None = None) -> None:
         if value is GONE:
             del section[leaf]
         else:
-            section[leaf] = deepcopy(value)  # a later edit may reach into it
+            section[leaf] = deepcopy(value)  # a later edit may change a part of it
     (folder / "params.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
 
 
 def project(folder: Path, monkeypatch, edits: dict[str, object] | None = None) -> Params:
-    """Stand in `folder`, which becomes a project with a params.yaml of its own."""
+    """Make `folder` a project with its own params.yaml and change to it."""
     write_params(folder, edits)
     monkeypatch.chdir(folder)
     return load()
 
 
 def write_splits(folder: str, **splits: list[dict]) -> None:
-    """`folder/{split}.parquet`; a split that is not given is empty, as fetch leaves it."""
+    """Write `folder/{split}.parquet`. A split that is not given is empty, as fetch writes it."""
     tables = {split: pa.Table.from_pylist(rows) for split, rows in splits.items()}
     Path(folder).mkdir(parents=True)
     for split in SPLITS:
@@ -58,7 +58,7 @@ def read_rows(file: str | Path) -> list[dict]:
 
 
 def leftovers() -> list[Path]:
-    """What a stage wrote aside and did not clear away."""
+    """Temporary paths that a stage has not removed."""
     return list(Path.cwd().rglob("*.tmp"))
 
 
@@ -71,8 +71,10 @@ def python(*args: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:
 def run_clean(
     folder: Path, monkeypatch, columns: dict | str | None, splits: dict, **knobs
 ) -> dict[str, list[dict]]:
-    """Rows of each clean split, from raw rows and the columns' mapping, or auto (None: the
-    default)."""
+    """Run clean on raw rows; return the rows of each split.
+
+    `columns` is a mapping, "auto", or None for that of params.yaml.
+    """
     edits = {f"clean.{name}": value for name, value in knobs.items()}
     if columns == "auto":
         edits["clean.columns"] = columns

@@ -1,7 +1,7 @@
-"""Runs stages in forks of the warm server, and strikes them down.
+"""Run stages in forks of the warm server, and inject faults into them.
 
-An audit hook counts the moments at which the stage opens a file to write, or moves or removes one:
-a fault may strike there. `Forks` is the client; `child` runs in the fork.
+An audit hook counts the moments at which a stage opens a file for writing, or moves or removes one.
+A fault may happen at any of them. `Forks` is the client; `child` runs in the fork.
 """
 
 import os
@@ -21,7 +21,7 @@ WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 @dataclass
 class Ended:
-    """How a stage ended: status as `subprocess` has it, what it said on both streams."""
+    """How a stage ended: its status, as in `subprocess`, and its output on both streams."""
 
     status: int
     said: str
@@ -30,7 +30,7 @@ class Ended:
 
 
 class Forks:
-    """The client: runs stages of any project, each in a fork of the one server."""
+    """The client. It runs stages of any project, each in a fork of the server."""
 
     def __init__(self, scratch: Path):
         self.log = scratch / "log"
@@ -57,13 +57,13 @@ class Forks:
         started = time.monotonic()
         status = ask(request, after)
         seconds = time.monotonic() - started
-        # A kill at a time may come while this very number is being written.
+        # A kill after a time may come while this number is being written.
         moments = int(count.read_text() or 0) if count.exists() else 0
         return Ended(status, self.log.read_text(), seconds, moments)
 
 
 class Moments:
-    """Counts what a stage does to the project's files, and lets the fault happen at one of them."""
+    """Count the changes of the project's files, and let the fault happen at one of them."""
 
     def __init__(self, kind: str, at: int):
         self.kind, self.at, self.count, self.root = kind, at, 0, os.getcwd()
@@ -89,10 +89,10 @@ class Moments:
 
 
 def child(request: dict) -> int:
-    """Run the stage of a request in the present folder, to its exit status."""
+    """Run the stage of a request in the current folder; return its exit status."""
     import torch
 
-    torch.set_num_threads(1)  # as many stages run beside one another
+    torch.set_num_threads(1)  # because many stages run at once
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)

@@ -1,4 +1,4 @@
-"""Faults that a test injects into a stage, each a function that changes a module in place.
+"""Faults that a test injects into a stage. Each is a function that patches a module.
 
 The server of forks calls them by name before the stage runs: `forks.run(root, "finetune",
 faults=[signal_at(step=5)])`. A fault is a pair of its name and its arguments, to go through JSON.
@@ -13,7 +13,7 @@ FAULTS: dict[str, Callable] = {}
 
 
 def fault(function: Callable) -> Callable:
-    """Register `function`; calling it by its name gives what `forks.run` takes."""
+    """Register `function`. Calling it by name returns the description that `forks.run` takes."""
     FAULTS[function.__name__] = function
 
     @wraps(function)
@@ -36,7 +36,7 @@ def wrap(owner: object, name: str, around: Callable) -> None:
 
 @fault
 def signal_at(step: int, number: int = signal.SIGTERM, ranking: bool = False) -> None:
-    """A signal as training, or with `ranking` the one on a ranking, begins the step after `step`."""
+    """A signal at the start of the step after `step`, in training or, if `ranking`, in ranking."""
     from stages.training.ranking import RankingTrainer
     from stages.training.trainer import ResumableTrainer
 
@@ -50,12 +50,12 @@ def signal_at(step: int, number: int = signal.SIGTERM, ranking: bool = False) ->
 
 @fault
 def no_memory_in_training(rows: int, ranked: bool = False) -> None:
-    """Batches above so many rows do not fit; `ranked`: those of the ranking only."""
+    """Batches of more than `rows` rows do not fit in memory; if `ranked`, only those of ranking."""
     from stages.training import trainer
 
     def training_step(original, self, model, inputs, *args):
         tried = len(inputs.get("rewards", ())) if ranked else len(inputs["input_ids"])
-        loss = original(self, model, inputs, *args)  # and with it gradients, which must not count
+        loss = original(self, model, inputs, *args)  # this adds gradients, which must not count
         if tried > rows:
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory")
         return loss
@@ -77,7 +77,7 @@ def no_memory_in_generation(rows: int) -> None:
 
 @fault
 def kernel_is_missing() -> None:
-    """A GPU of a kind that a library was not built for, found when the base is put on it."""
+    """A library was not built for this GPU, which shows when the base is loaded onto it."""
     import torch
 
     from stages.model import loading
@@ -90,15 +90,15 @@ def kernel_is_missing() -> None:
 
 @fault
 def loss_is_nan(step: str) -> None:
-    """`step` is the method of the Trainer whose loss is spoilt: training_step, prediction_step."""
+    """`step` is the method of the Trainer whose loss is NaN: training_step or prediction_step."""
     from stages.training import trainer
 
-    def spoilt(original, *args, **kwargs):
+    def nan_loss(original, *args, **kwargs):
         loss = original(*args, **kwargs)
         bad = float("nan")
         return (loss[0] * bad, None, None) if isinstance(loss, tuple) else loss * bad
 
-    wrap(trainer.Trainer, step, spoilt)
+    wrap(trainer.Trainer, step, nan_loss)
 
 
 @fault
@@ -128,7 +128,7 @@ def peft_copies_inputs() -> None:
 
 @fault
 def stopped_after_batches(count: int, interrupted: bool = False) -> None:
-    """The process ends at once, with status 9, when so many batches are stored, or gets Ctrl-C."""
+    """After `count` stored batches the process exits with status 9 or, if `interrupted`, gets Ctrl-C."""
     from stages.model import batches
 
     stored = []

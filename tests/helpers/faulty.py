@@ -1,4 +1,4 @@
-"""A stage with faults in a process of its own, where no fork can be had: on an XLA device.
+"""Run a stage with faults in its own process, for an XLA device, where forks do not work.
 
     python -m tests.helpers.faulty finetune killed_at_save
 

@@ -1,4 +1,4 @@
-"""What the tests of fetch from files share: talks, and a run of fetch on one file of them."""
+"""Helpers for tests of fetch from files: example rows, and a run of fetch on one file."""
 
 import bz2
 import gzip
@@ -20,7 +20,7 @@ FILES = {
 
 
 def talks(n: int = 36) -> list[dict[str, str]]:
-    """Rows of text alone, with what separators and quotes trip over."""
+    """Rows of text with quotes, separators and line breaks."""
     return [
         {
             "id": f"{i:03}",
@@ -32,8 +32,10 @@ def talks(n: int = 36) -> list[dict[str, str]]:
 
 
 def fetched(tmp_path: Path, monkeypatch, name: str, content: bytes | Callable) -> list[dict]:
-    """Rows of the train table that fetch makes of one file: of its bytes, or as `content` writes
-    it to the path that it is given."""
+    """Run fetch on one file; return the rows of its train table.
+
+    `content` is the bytes of the file, or a function that writes it to a path.
+    """
     params = project(tmp_path, monkeypatch, FILES | {"fetch.dataset.files.train": name})
     Path("in").mkdir(exist_ok=True)
     if isinstance(content, bytes):
@@ -45,7 +47,7 @@ def fetched(tmp_path: Path, monkeypatch, name: str, content: bytes | Callable) -
 
 
 def pack(path: Path, content: bytes, how: str) -> Path:
-    """Write `content` to `path`, packed as the ending `how` says; return where it stands."""
+    """Write `content`, compressed by the format of extension `how`; return the path."""
     packed = path.with_name(path.name + how)
     match how:
         case "":

@@ -1,4 +1,4 @@
-"""Blocks of memory taken and freed again and again; prints the page faults of the last time.
+"""Allocate and free blocks of memory repeatedly; print the page faults of the last round.
 
 python -m tests.helpers.freed_blocks [MODULE]      # imports the module first
 """

@@ -1,4 +1,4 @@
-"""What the tests of fetch from a hub share: a dataset, a model, and a run of fetch on them."""
+"""Helpers for tests of fetch from a hub: a dataset, a model, and a run of fetch."""
 
 import io
 import json
@@ -43,14 +43,14 @@ MODEL = {
 
 
 def fetch(tmp_path, monkeypatch, **edits: object) -> None:
-    """`fetch dataset` of lab/talks, whose settings under `fetch.dataset.` may be set otherwise."""
+    """Run fetch on the dataset lab/talks. `edits` change settings below `fetch.dataset.`."""
     settings = {"source": "hub", "hub.id": "lab/talks", "hub.config": None} | edits
     params = project(tmp_path, monkeypatch, {f"fetch.dataset.{k}": v for k, v in settings.items()})
     fetch_dataset(params.fetch.dataset)
 
 
 def refused(tmp_path, monkeypatch, **edits: object) -> str:
-    """The one sentence with which fetch ends, the data of before left as it was."""
+    """Run fetch, which must fail and keep the old data; return its error sentence."""
     (tmp_path / "data/raw").mkdir(parents=True, exist_ok=True)
     (tmp_path / "data/raw/old").touch()
     with pytest.raises(UserError) as error:

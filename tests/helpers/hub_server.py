@@ -1,4 +1,4 @@
-"""A server on loopback that speaks as much of the hub's protocol as its client asks for."""
+"""A local server with the parts of the hub's protocol that its client uses."""
 
 import hashlib
 import json
@@ -11,28 +11,32 @@ from typing import Self
 from urllib.parse import unquote, urlsplit
 
 TOKEN = "hf_a_token_that_must_stay_unseen"
-LFS = (".parquet", ".safetensors")  # kept apart, behind a redirect to another host
+LFS = (".parquet", ".safetensors")  # stored on another host, behind a redirect
 
 
 @dataclass
 class Repository:
     files: dict[str, bytes]
-    gated: str = ""  # "": open | "ask": each account has to be let in | "in": `TOKEN`'s is
+    gated: str = ""  # "": open | "ask": access must be granted | "in": `TOKEN` has access
     commit: str = "c" * 40
 
 
 @dataclass
 class Hub:
-    """Repositories by `datasets/id` or `models/id`, the faults to answer with, and what was asked."""
+    """Repositories by `datasets/id` or `models/id`, faults to inject, and the requests received."""
 
     repositories: dict[str, Repository]
     endpoint: str = ""
     asked: list[tuple[str, str, dict]] = field(default_factory=list)  # method, path, headers
     sent: Counter = field(default_factory=Counter)  # bytes of each file
     statuses: dict[str, list[int]] = field(default_factory=dict)  # by a part of the path
-    cuts: dict[str, list[int]] = field(default_factory=dict)  # after so many bytes, in turn
-    spoilt: Counter = field(default_factory=Counter)  # how often a file comes with wrong bytes
-    short: Counter = field(default_factory=Counter)  # how often it ends early, and says so
+    cuts: dict[str, list[int]] = field(
+        default_factory=dict
+    )  # bytes after which each download is cut, in turn
+    corrupt: Counter = field(default_factory=Counter)  # how often a file is sent with wrong bytes
+    short: Counter = field(
+        default_factory=Counter
+    )  # how often it is sent shorter, with that length
     ranges: bool = True
     wait: str = "0"  # Retry-After
 
@@ -50,7 +54,7 @@ class Hub:
             server.server_close()
 
     def gets(self, part: str) -> list[dict]:
-        """Headers of each GET of a path that holds `part`."""
+        """Headers of each GET of a path that contains `part`."""
         return [h for method, path, h in self.asked if method == "GET" and part in path]
 
 
@@ -93,12 +97,12 @@ class Answer(BaseHTTPRequestHandler):
         return next(c for c in contents if hashlib.sha256(c).hexdigest() == digest)
 
     def repository(self, key: str, revision: str) -> Repository | None:
-        """The one asked for, or None once the answer that there is none has been sent."""
+        """The requested repository, or None after an error has been sent."""
         bearer = self.headers.get("Authorization")
         found = self.hub.repositories.get(key)
         if bearer not in (None, f"Bearer {TOKEN}"):
             self.refuse(401, message="Invalid credentials in Authorization header")
-        elif not found:  # whoever has no token is not told what exists
+        elif not found:  # without a token, the hub does not reveal what exists
             self.refuse(404 if bearer else 401, "RepoNotFound", message="Repository not found")
         elif revision not in ("main", found.commit):
             self.refuse(404, "RevisionNotFound")
@@ -142,8 +146,8 @@ class Answer(BaseHTTPRequestHandler):
         if asked and self.hub.ranges:
             status, start = 206, int(asked[1])
             headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
-        if self.command == "GET" and self.hub.spoilt[name] > 0:
-            self.hub.spoilt[name] -= 1
+        if self.command == "GET" and self.hub.corrupt[name] > 0:
+            self.hub.corrupt[name] -= 1
             content = bytes(byte ^ 1 for byte in content)
         if self.command == "GET" and self.hub.short[name] > 0:
             self.hub.short[name] -= 1

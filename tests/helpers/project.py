@@ -20,7 +20,7 @@ CHATS = [
 
 
 def make_tiny_llama(folder: Path) -> Path:
-    """A byte-level Llama of two layers: config, tokenizer, safetensors, as a hub has them."""
+    """Write a byte-level Llama of two layers: config, tokenizer and safetensors, as on a hub."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -51,7 +51,7 @@ def make_tiny_llama(folder: Path) -> Path:
 
 
 def tiny_params() -> dict:
-    """The project's own params, made small enough for a test."""
+    """The project's params, reduced for tests."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params["fetch"]["dataset"] |= {"source": "files", "path": "corpus"}
     params["fetch"]["model"] |= {"source": "path", "path": "llama"}
@@ -76,7 +76,7 @@ def tiny_params() -> dict:
 
 
 def prompting(max_prompt_tokens: int = 256, **changes):
-    """The `format_prompts` section, as the functions that tokenise take it."""
+    """The `format_prompts` section as an object, for functions that tokenize."""
     from stages.params import FormatPrompts
 
     section = tiny_params()["format_prompts"] | {"max_prompt_tokens": max_prompt_tokens}
@@ -98,10 +98,10 @@ def write_corpus(folder: Path, sizes: dict[str, int] | None = None) -> None:
 
 
 class Project:
-    """A Git repository with the pipeline in it; commands run in it as a user runs them."""
+    """A Git repository with the pipeline, in which commands run as a user runs them."""
 
     def __init__(self, root: Path, warm: bool = True):
-        """`warm`: stages run in forks of one process, as `tests.helpers.warm_server` says."""
+        """If `warm`, stages run in forks of one process: see `tests.helpers.warm_server`."""
         self.root, self.warm = root, warm
 
     @property

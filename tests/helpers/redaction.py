@@ -1,4 +1,4 @@
-"""Numbers and addresses of every kind, what may stand beside them, and what must not change."""
+"""Numbers and addresses of every kind, their possible neighbours, and text to keep."""
 
 import re
 import sys
@@ -63,7 +63,7 @@ NEIGHBOURS = list(
 
 
 def readable(secret: str, left: str, text: str) -> bool:
-    """Whether digits or an address of the secret are left in a redacted text."""
+    """Whether a redacted text still has digits or an address of the secret."""
     view = ascii_view(text)[0]
     if "@" in ascii_view(secret)[0]:
         return "@" in view.replace(ascii_view(left)[0], "", 1).rstrip("@") and "(email)" not in view

@@ -1,4 +1,4 @@
-"""Data and cases beside the repository, which are not part of it."""
+"""Data and test cases outside the repository."""
 
 import os
 from pathlib import Path
@@ -9,9 +9,9 @@ from tests.helpers.data import ROOT
 
 
 def shared(name: str) -> Path:
-    """A file or folder of the folder that holds `data` and `cases`; skips where it is not there.
+    """The path of a file or folder there. Skips the test if it does not exist.
 
-    `SUMMARIZER_DATA` names its `data`.
+    `SUMMARIZER_DATA` names the folder `data`, which is next to `cases`.
     """
     data = Path(os.environ.get("SUMMARIZER_DATA", ROOT / "../shared/data"))
     path = data.resolve().parent / name

@@ -1,4 +1,4 @@
-"""Runs the stages of real pipelines in forks of a process that has imported torch already.
+"""Run the stages of real pipelines in forks of a process that has already imported torch.
 
 The import takes six seconds of a core, and the tests run hundreds of stages. The clients are
 `tests/helpers/warm/sitecustomize.py`, whose forks import the stage from its own project, and
@@ -44,11 +44,11 @@ PRELOAD = (
     "transformers.trainer",
     "yaml",
 )
-started: dict[str, str] = {}  # the environment of this process's server, once it was asked for
+started: dict[str, str] = {}  # the environment of this process's server, once it is started
 
 
 def warm_environment() -> dict[str, str]:
-    """What a process needs in its environment for its stages to run in forks; starts the server."""
+    """Start the server; return the environment with which a process runs its stages in forks."""
     if not started:
         path = str(Path(tempfile.mkdtemp(prefix="warm-")) / "socket")
         command = [sys.executable, "-m", "tests.helpers.warm_server", path]
@@ -62,7 +62,7 @@ def warm_environment() -> dict[str, str]:
 
 
 def ask(request: dict, after: float) -> int:
-    """The exit status of a request's process, which is killed `after` seconds, or 300."""
+    """Send a request; return its exit status. It is killed `after` seconds, or 300 if 0."""
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(warm_environment()["WARM_SERVER"])
         socket.send_fds(server, [b"\n"], [0, 1, 2])
@@ -96,7 +96,7 @@ def serve(path: str) -> None:
 
 
 def supervise(client: socket.socket) -> None:
-    """Fork once more, tell the client the process and its end, and kill it if the client dies."""
+    """Fork again, send the client the process id and status, and kill it if the client dies."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _, streams, _, _ = socket.recv_fds(client, 1, 3)
     answers = client.makefile("rw")
@@ -109,7 +109,7 @@ def supervise(client: socket.socket) -> None:
         print(pid, file=answers, flush=True)
     ended = 0
     while not ended:
-        if select.select([client], [], [], 0.005)[0]:  # it sends no more: it was killed
+        if select.select([client], [], [], 0.005)[0]:  # the client was killed
             os.kill(pid, signal.SIGKILL)
             os._exit(0)
         ended, status = os.waitpid(pid, os.WNOHANG)
@@ -119,7 +119,7 @@ def supervise(client: socket.socket) -> None:
 
 
 def work(request: dict, streams: list[int]) -> int:
-    """What `python -m MODULE ARGUMENTS` does, to its exit status."""
+    """Do what `python -m MODULE ARGUMENTS` does; return its exit status."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)

@@ -1,4 +1,4 @@
-"""Lead-2 is two turns of a dialogue and two sentences of a text, in any script."""
+"""Lead-2 is the first two turns of a dialogue or the first two sentences of a text."""
 
 import pytest
 
@@ -47,17 +47,17 @@ THIRD = {
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_two_sentences(name):
+def test_first_two_sentences_are_found(name):
     assert TEXTS[name].endswith(THIRD[name])
     assert first_sentences(TEXTS[name], 2) == TEXTS[name].removesuffix(THIRD[name])
 
 
 @pytest.mark.parametrize("text", ["One only.", "One. And a second", "no end at all", ""])
-def test_fewer_sentences_are_all_of_them(text):
+def test_text_of_fewer_sentences_is_complete(text):
     assert first_sentences(text, 2) == text
 
 
-def test_turns_are_turns_and_a_text_is_sentences():
+def test_lead_2_takes_two_turns_or_two_sentences():
     def turns(*pairs):
         return [{"speaker": speaker, "text": text} for speaker, text in pairs]
 

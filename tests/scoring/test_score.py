@@ -1,4 +1,4 @@
-"""The numbers are sacrebleu's, and can be had again from the table in Git."""
+"""Scores equal sacrebleu's and can be recomputed from the table in Git."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ def sacrebleu_score(hypotheses, references) -> float:
 
 @given(st.lists(pairs, min_size=1, max_size=6))
 @settings(max_examples=100, deadline=None)
-def test_corpus_bleu_from_statistics_is_sacrebleus(rows):
+def test_corpus_bleu_from_statistics_equals_sacrebleu(rows):
     hypotheses, references = [h for h, _ in rows], [r for _, r in rows]
     counts = statistics(hypotheses, references)
     assert counts.shape == (len(rows), len(STATISTICS))
@@ -47,7 +47,7 @@ def test_metric_works_offline_with_unequal_references():
     assert "nrefs:var" in result["signature"] and "case:mixed" in result["signature"]
 
 
-def test_interval_holds_the_score_and_narrows_with_more_dialogues():
+def test_interval_contains_the_score_and_narrows_with_more_dialogues():
     rng = np.random.default_rng(0)
     vocabulary = [f"w{i}" for i in range(8)]
     references = [[" ".join(rng.choice(vocabulary, 12))] for _ in range(200)]
@@ -98,7 +98,7 @@ def test_summaries_of_other_dialogues_are_refused(reproduced):
 
 
 def write_texts(references: list[list[str]], summaries: list[str]) -> None:
-    """A test split of `data/clean`, and the same summaries by both models."""
+    """Write a test split of `data/clean`, and the same summaries for both models."""
     rows = [
         {"id": f"d{i}", "turns": [{"speaker": "customer", "text": texts[0]}], "references": texts}
         for i, texts in enumerate(references)
@@ -141,7 +141,7 @@ def test_chinese_is_scored_and_measured_in_characters(tmp_path, monkeypatch, cap
     assert corpus_bleu(np.array(counts)) == pytest.approx(100)
 
 
-def test_lines_change_no_score(tmp_path, monkeypatch):
+def test_line_breaks_do_not_change_a_score(tmp_path, monkeypatch):
     project(tmp_path, monkeypatch, {"score.bootstrap_samples": 100})
     reference = "Issue: the kettle leaks-\nAction: send that photo\nNext: call"
     write_texts([[reference]] * 4, [reference.replace("\n", " ")] * 4)
@@ -150,7 +150,7 @@ def test_lines_change_no_score(tmp_path, monkeypatch):
     assert (tuned["bleu"], tuned["rouge_l"]) == (100, 100)
 
 
-def test_a_home_that_cannot_be_written_to(tmp_path, monkeypatch):
+def test_score_needs_no_writable_home(tmp_path, monkeypatch):
     project(tmp_path, monkeypatch, {"score.bootstrap_samples": 100})
     write_texts([["Customer is very late today ."]] * 4, ["Customer is late today ."] * 4)
     (tmp_path / "home").write_text("a file, in which no folder can be made")

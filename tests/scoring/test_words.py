@@ -1,4 +1,4 @@
-"""BLEU, ROUGE and the reward count the same words, in every script."""
+"""BLEU, ROUGE and the reward count the same words in every script."""
 
 import json
 
@@ -12,7 +12,7 @@ from stages.scoring.bleu import corpus_bleu, statistics
 from stages.training.candidates import reward
 from tests.helpers.shared import shared
 
-# A summary, and the same with one word or sign another.
+# A summary, and another ending for it.
 PAIRS = {
     "English": ("The customer says that the kettle leaks and the agent asks for a photo.", "bill."),
     "German": ("Die Kundin beschwert sich über den Kocher. Der Agent bittet um ein Foto.", "Bild."),
@@ -49,7 +49,7 @@ def scores(texts: list[str], references: list[str], words: Words) -> dict[str, f
 
 
 @pytest.mark.parametrize("language", PAIRS)
-def test_identical_is_100_and_one_other_word_is_not(language):
+def test_identical_text_scores_100_and_a_changed_word_lowers_it(language):
     text, ending = PAIRS[language]
     other = changed(text, ending)
     assert other != text
@@ -64,7 +64,7 @@ def test_identical_is_100_and_one_other_word_is_not(language):
 
 
 @pytest.mark.parametrize("language", ["ar", "de", "hi", "ja", "ru", "zh"])
-def test_the_cases_of_languages(language):
+def test_shared_cases_of_languages(language):
     text = shared(f"cases/languages/{language}.jsonl").read_text(encoding="utf-8")
     rows = [json.loads(line) for line in text.splitlines()]
     summaries, others = ([row[key] for row in rows] for key in ("summary", "other"))
@@ -74,7 +74,7 @@ def test_the_cases_of_languages(language):
         assert 60 < value < 95, name
 
 
-def test_english_is_scored_as_rouge_score_and_sacrebleu_do_by_themselves():
+def test_english_scores_equal_those_of_rouge_score_and_sacrebleu():
     references = ["The customers' kettles are leaking; café £5.", "Agent asks for the photo."] * 3
     texts = ["A customer's kettle leaked, cafe 5.", "Agents asked for photos of that."] * 3
     words, sentence = choose_words("auto", references)
@@ -92,7 +92,7 @@ def test_a_reference_of_another_script_counts_in_an_english_corpus():
 
 
 @pytest.mark.parametrize("tokenizer", ["13a", "zh", "char", "intl"])
-def test_the_tokenizer_of_params_is_used_and_in_the_signature(tokenizer):
+def test_tokenizer_of_params_is_used_and_in_the_signature(tokenizer):
     text = "客户 反映 水壶 101 漏水。"
     words, sentence = choose_words(tokenizer, [text])
     assert words == Words(tokenizer, english=False)
@@ -102,7 +102,7 @@ def test_the_tokenizer_of_params_is_used_and_in_the_signature(tokenizer):
     assert f"tok:{tokenizer}|" in str(bleu.get_signature())
 
 
-def test_a_tokenizer_that_is_not_here_is_one_sentence(monkeypatch, tmp_path):
+def test_missing_tokenizer_is_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setenv("SACREBLEU", str(tmp_path))
     with pytest.raises(UserError, match=r"flores200sacrebleuspm is not in .*models: put it"):
         Words("flores200", english=False).bleu()
@@ -115,7 +115,7 @@ def test_a_tokenizer_that_is_not_here_is_one_sentence(monkeypatch, tmp_path):
             assert found.tokenizer.signature().startswith(tokenizer)
 
 
-def test_corpora_of_very_short_texts_score_as_sacrebleu_says():
+def test_very_short_corpus_scores_0_as_in_sacrebleu():
     counts = statistics(["the cat"], [["the cat"]])
     assert corpus_bleu(counts) == 0  # no text has four tokens
     assert reward("the cat", ["the cat"]) == pytest.approx(1)

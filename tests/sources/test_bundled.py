@@ -1,4 +1,4 @@
-"""The bundled corpus is what its README says: official format, no repeats, nobody real."""
+"""The bundled corpus has the official format, no repeats and no real people or companies."""
 
 import json
 import re
@@ -18,7 +18,7 @@ TURN = {
     "original user side information",
     "original system side information",
 }
-# Names of real firms and products that people tweet about: none may appear.
+# Names of real companies and products that people tweet about. None may appear.
 REAL = (
     "airbnb alexa amazon amtrak android apple audible barclays bitcoin chrome citibank comcast"
     " costco deliveroo dhl disney doordash ebay expedia facebook fedex firefox fitbit garmin gmail"
@@ -49,7 +49,7 @@ def references(dialogue: dict) -> list[str]:
 
 
 def grams(texts: list[str], n: int) -> set[tuple[str, ...]]:
-    """Runs of n words, without handles, links and entities, none across two texts."""
+    """All n-grams of words within each text, without handles, links and entities."""
     found = set()
     for text in texts:
         words = re.sub(r"https?://\S+|@\w+|&\w+;", " ", text.lower())
@@ -58,7 +58,7 @@ def grams(texts: list[str], n: int) -> set[tuple[str, ...]]:
     return found
 
 
-def test_official_format(dialogues):
+def test_shards_have_the_official_format(dialogues):
     for split, rows in dialogues.items():
         shard = json.loads((CORPUS / split / "dialogues_1.json").read_text("utf-8"))
         assert list(shard) == [f"Bundled--{split}--{n}" for n in range(1, len(rows) + 1)]
@@ -78,7 +78,7 @@ def test_official_format(dialogues):
                 assert history.endswith(f"<SYSTEM> {before['system response']}")
 
 
-def test_counts(dialogues):
+def test_splits_have_enough_dialogues_and_references(dialogues):
     rows = [row for split in dialogues.values() for row in split]
     for split, least in SPLITS.items():
         assert len(dialogues[split]) >= least
@@ -96,7 +96,7 @@ def summaries(dialogue: dict) -> list[list[str]]:
     return dialogue["original dialog info"]["summaries"]["abstractive_summaries"]
 
 
-def test_no_company_stands_in_two_splits(dialogues):
+def test_no_company_is_in_two_splits(dialogues):
     names = [
         {row["original dialog info"]["company"] for row in rows} for rows in dialogues.values()
     ]
@@ -118,7 +118,7 @@ def test_references_are_not_copied(dialogues):
             assert not copied, (row["original dialog id"], copied)
 
 
-def test_nothing_real(dialogues):
+def test_no_real_company_link_or_phone_number(dialogues):
     names = re.compile(rf"\b(?:{'|'.join(REAL.split())})\b")
     for rows in dialogues.values():
         for row in rows:

@@ -1,4 +1,4 @@
-"""fetch: any supported source becomes tables with its own columns; failures change nothing."""
+"""fetch: each supported source becomes tables with its own columns, and a failure changes nothing."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def fetched(tmp_path, monkeypatch, name: str, content: str | bytes) -> list[dict
     return read_rows("data/raw/train.parquet")
 
 
-def test_bundled_shards(tmp_path, monkeypatch, capsys):
+def test_bundled_shards_are_read_in_order(tmp_path, monkeypatch, capsys):
     params = project(tmp_path, monkeypatch, {"fetch.dataset.path": "in"})
     turn = {"turn id": 1, "user utterance": "hi", "system response": None, "side": {"a": [1]}}
     row = {"original dialog id": "x", "log": [turn], "info": {"summaries": [["é"]]}}
@@ -51,7 +51,7 @@ def test_bundled_shards(tmp_path, monkeypatch, capsys):
     assert not leftovers()
 
 
-def test_shipped_corpus_is_fetched_as_it_stands(tmp_path, monkeypatch):
+def test_bundled_corpus_is_fetched_unchanged(tmp_path, monkeypatch):
     params = project(tmp_path, monkeypatch, {"fetch.dataset.path": str(ROOT / "data/bundled")})
     fetch_dataset(params.fetch.dataset)
     for split, folder in {"train": "train", "validation": "val", "test": "test"}.items():
@@ -71,24 +71,24 @@ def test_shipped_corpus_is_fetched_as_it_stands(tmp_path, monkeypatch):
         ("d.jsonl", "\r\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS)),
     ],
 )
-def test_json_files(tmp_path, monkeypatch, name, content):
+def test_json_file_is_fetched(tmp_path, monkeypatch, name, content):
     assert fetched(tmp_path, monkeypatch, name, content) == ROWS
 
 
-def test_csv_with_line_breaks(tmp_path, monkeypatch):
+def test_csv_cell_may_have_line_breaks(tmp_path, monkeypatch):
     content = 'id,text,summary\n1,"Hé,\n""you""",A\n2,b,"c"\n'
     expected = [ROWS[0] | {"id": "1"}, ROWS[1] | {"id": "2", "summary": "c"}]
     assert fetched(tmp_path, monkeypatch, "a.csv", content) == expected
 
 
-def test_long_csv_with_line_breaks(tmp_path, monkeypatch):
+def test_csv_cell_may_have_line_breaks_where_a_block_ends(tmp_path, monkeypatch):
     text = "a line\n" * 1000  # blocks of 1 MB end inside such a text
     content = "id,text\n" + "".join(f'{i},"{text}"\n' for i in range(400))
     rows = fetched(tmp_path, monkeypatch, "a.csv", content)
     assert rows == [{"id": str(i), "text": text} for i in range(400)]
 
 
-def test_parquet(tmp_path, monkeypatch):
+def test_nested_parquet_is_fetched_unchanged(tmp_path, monkeypatch):
     rows = [{"log": [{"content": "hi", "role": "agent"}], "nested": {"a": [["x"]]}}]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "x.parquet")
     content = (tmp_path / "x.parquet").read_bytes()
@@ -104,7 +104,7 @@ def test_null_split_is_an_empty_table_with_the_same_columns(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("a.json", "[{", r"in/a\.json is not valid JSON: .*line 1"),
         ("a.json", '{"a": 1}', r"in/a\.json must hold a list, or a dict, of objects"),
@@ -119,17 +119,17 @@ def test_null_split_is_an_empty_table_with_the_same_columns(tmp_path, monkeypatc
         ("a.txt", "no", r"in/a\.txt: use a \.csv, \.tsv, \.json, "),
     ],
 )
-def test_bad_file_is_named_and_the_old_data_stays(tmp_path, monkeypatch, name, content, said):
+def test_bad_file_is_named_and_the_old_data_kept(tmp_path, monkeypatch, name, content, message):
     (tmp_path / "data/raw").mkdir(parents=True)
     (tmp_path / "data/raw/old").touch()
-    with pytest.raises(UserError, match=said) as error:
+    with pytest.raises(UserError, match=message) as error:
         fetched(tmp_path, monkeypatch, name, content)
     assert "\n" not in str(error.value)
     assert [path.name for path in Path("data/raw").iterdir()] == ["old"]
     assert not leftovers()
 
 
-def test_write_that_breaks_off_leaves_the_old_data(tmp_path, monkeypatch):
+def test_failed_write_keeps_the_old_data(tmp_path, monkeypatch):
     (tmp_path / "data/raw").mkdir(parents=True)
     (tmp_path / "data/raw/old").touch()
 
@@ -152,19 +152,19 @@ def test_write_that_breaks_off_leaves_the_old_data(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("edits", "said"),
+    ("edits", "message"),
     [
         ({}, r"in/train\.jsonl does not exist: see fetch\.dataset\.files\.train"),
         ({"fetch.dataset.files.test": "t.csv"}, r"in/t\.csv does not exist: .*\.files\.test"),
         ({"fetch.dataset.source": "bundled"}, "in/train does not exist: no shards of train"),
     ],
 )
-def test_missing_source(tmp_path, monkeypatch, edits, said):
+def test_missing_file_is_named(tmp_path, monkeypatch, edits, message):
     params = project(tmp_path, monkeypatch, DATASET | edits)
     Path("in").mkdir()
     if "fetch.dataset.files.test" in edits:
         Path("in/train.jsonl").write_text(json.dumps(ROWS[0]))
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         fetch_dataset(params.fetch.dataset)
     assert not Path("data/raw").exists()
 
@@ -174,7 +174,7 @@ def test_training_data_cannot_be_null(tmp_path, monkeypatch):
         project(tmp_path, monkeypatch, DATASET | {"fetch.dataset.files.train": None})
 
 
-def test_shard_that_is_none(tmp_path, monkeypatch):
+def test_missing_or_invalid_shard_is_named(tmp_path, monkeypatch):
     params = project(tmp_path, monkeypatch, {"fetch.dataset.path": "in"})
     Path("in/train").mkdir(parents=True)
     with pytest.raises(UserError, match=r"in/train holds no \.json shard"):
@@ -187,7 +187,7 @@ def test_shard_that_is_none(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("args", [[], ["both"], ["dataset", "model"]])
-def test_usage(tmp_path, args):
+def test_wrong_arguments_print_the_usage(tmp_path, args):
     write_params(tmp_path)
     done = python("-m", "stages.fetch", *args, cwd=tmp_path)
     assert done.returncode == 1

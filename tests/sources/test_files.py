@@ -1,4 +1,4 @@
-"""fetch of files: packed, in Excel, in parts, outside the folder; and a row that clean drops."""
+"""fetch: files that are compressed, spreadsheets or in parts; wrong paths; rows that are bad."""
 
 import datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ def parquet(rows: list[dict]) -> bytes:
 
 
 def sheet(rows: list[list], more: dict[str, list[list]] | None = None):
-    """Writes a workbook to the path that it is given."""
+    """A function that writes a workbook to a path."""
 
     def write(path: Path) -> None:
         book = xlsxwriter.Workbook(str(path))
@@ -50,17 +50,17 @@ def sheet(rows: list[list], more: dict[str, list[list]] | None = None):
 
 @pytest.mark.parametrize("write", [jsonl, parquet])
 @pytest.mark.parametrize("how", ["", ".gz", ".bz2", ".xz", ".zst", ".zip"])
-def test_packed_files(tmp_path, write, how):
+def test_compressed_file_is_read(tmp_path, write, how):
     path = pack(tmp_path / f"a.{write.__name__}", write(talks()), how)
     assert read_table(path).to_pylist() == talks()
-    bare = path.with_name("b.jsonl")  # its name does not say that it is packed
+    bare = path.with_name("b.jsonl")  # its name does not show that it is compressed
     if write is jsonl:
         path.rename(bare)
         assert read_table(bare).to_pylist() == talks()
 
 
 @pytest.mark.parametrize("how", [".gz", ".bz2", ".xz", ".zst", ".zip"])
-def test_broken_archives(tmp_path, monkeypatch, how):
+def test_incomplete_archive_is_refused(tmp_path, monkeypatch, how):
     def write(path: Path) -> None:
         whole = pack(path.with_suffix(""), jsonl(talks(5000)), how)
         whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
@@ -69,7 +69,7 @@ def test_broken_archives(tmp_path, monkeypatch, how):
         fetched(tmp_path, monkeypatch, f"a.jsonl{how}", write)
 
 
-def test_archive_of_several_files(tmp_path, monkeypatch):
+def test_archive_of_several_files_is_refused(tmp_path, monkeypatch):
     import zipfile
 
     def write(path: Path) -> None:
@@ -81,13 +81,13 @@ def test_archive_of_several_files(tmp_path, monkeypatch):
         fetched(tmp_path, monkeypatch, "a.zip", write)
 
 
-def test_sheet_of_texts(tmp_path, monkeypatch):
+def test_sheet_of_texts_is_read(tmp_path, monkeypatch):
     rows = talks()
     table = [list(rows[0]), *(list(row.values()) for row in rows), [None], [""]]
     assert fetched(tmp_path, monkeypatch, "a.xlsx", sheet(table)) == rows
 
 
-def test_cells_are_texts(tmp_path, monkeypatch, capsys):
+def test_cells_of_a_sheet_become_text(tmp_path, monkeypatch, capsys):
     ids = ["007", "1e5", "12345678901234567890", "+1 555 0100", "TRUE", "NA"]
     cells = [42, 1.5, True, datetime.date(2024, 5, 31), None]
     shown = ["42", "1.5", "TRUE", "2024-05-31", None]
@@ -98,13 +98,13 @@ def test_cells_are_texts(tmp_path, monkeypatch, capsys):
     assert "only sheet 'Talks' is read, of 2 that are not empty" in capsys.readouterr().out
 
 
-def test_sheet_of_a_header_alone(tmp_path, monkeypatch):
+def test_sheet_with_only_a_header_has_no_rows(tmp_path, monkeypatch):
     assert fetched(tmp_path, monkeypatch, "a.xlsx", sheet([["id", "text"]])) == []
     with pytest.raises(UserError, match=r"in/a\.xlsx holds no rows"):
         fetched(tmp_path, monkeypatch, "a.xlsx", sheet([]))
 
 
-def test_parts_of_a_split(tmp_path, monkeypatch):
+def test_pattern_names_the_parts_of_a_split(tmp_path, monkeypatch):
     rows = talks(30)
     files = {"train": "part-*.jsonl.gz", "validation": "v.csv", "test": None}
     params = project(tmp_path, monkeypatch, FILES | {"fetch.dataset.files": files})
@@ -116,12 +116,12 @@ def test_parts_of_a_split(tmp_path, monkeypatch):
     assert read_rows("data/raw/train.parquet") == rows
     for path in Path("in").glob("part-*"):
         path.unlink()
-    said = r"in holds no file part-\*\.jsonl\.gz: see fetch\.dataset\.files\.train"
-    with pytest.raises(UserError, match=said):
+    message = r"in holds no file part-\*\.jsonl\.gz: see fetch\.dataset\.files\.train"
+    with pytest.raises(UserError, match=message):
         fetch_dataset(params.fetch.dataset)
 
 
-def test_parts_with_other_columns(tmp_path, monkeypatch):
+def test_parts_with_different_columns_are_joined(tmp_path, monkeypatch):
     files = FILES["fetch.dataset.files"] | {"train": "*.*"}
     params = project(tmp_path, monkeypatch, FILES | {"fetch.dataset.files": files})
     Path("in").mkdir()
@@ -135,21 +135,21 @@ def test_parts_with_other_columns(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["/data/train.csv", "../train.csv", "a/../../train.csv"])
-def test_file_that_is_not_watched_is_refused(tmp_path, monkeypatch, name):
-    said = r"fetch\.dataset\.files\.train is .*outside fetch\.dataset\.path: set that"
-    with pytest.raises(UserError, match=said):
+def test_file_outside_the_dataset_path_is_refused(tmp_path, monkeypatch, name):
+    message = r"fetch\.dataset\.files\.train is .*outside fetch\.dataset\.path: set that"
+    with pytest.raises(UserError, match=message):
         project(tmp_path, monkeypatch, FILES | {"fetch.dataset.files.train": name})
 
 
 @pytest.mark.parametrize("key", ["fetch.dataset.path", "fetch.model.path"])
 @pytest.mark.parametrize("path", [".", "data", "data/raw", "data/clean/x", "models", "./metrics"])
-def test_folder_that_the_pipeline_writes_is_refused(tmp_path, monkeypatch, key, path):
+def test_source_in_an_output_folder_is_refused(tmp_path, monkeypatch, key, path):
     with pytest.raises(UserError, match=rf"{key} is .*: the pipeline writes (data|models|metr)"):
         project(tmp_path, monkeypatch, {key: path})
 
 
 @pytest.mark.parametrize(("bad", "limit"), [(1, True), (20, False)])
-def test_bad_rows_meet_the_limit_of_clean(tmp_path, monkeypatch, capsys, bad, limit):
+def test_bad_rows_count_as_malformed_in_clean(tmp_path, monkeypatch, capsys, bad, limit):
     columns = {f"clean.columns.{name}": value for name, value in TEXT.items()}
     columns["clean.columns.conversation"] = "dialogue"
     rows = "".join(f'{i},"words of talk {i} and {i * 7}",s\n' for i in range(60))
@@ -168,7 +168,7 @@ CASES = ["lines_in.json", "pandas_columns.json", "bom.jsonl", "utf16.csv", "semi
 
 
 @pytest.mark.parametrize("name", [*CASES, "tabs.tsv"])
-def test_shared_cases_hold_the_same_talks(name):
+def test_shared_cases_have_the_same_conversations(name):
     plain = read_table(shared("cases/layouts/reference_columns.csv")).to_pylist()
     expected = [{"dialogue": row["dialogue"], "summary": row["summary1"]} for row in plain]
     assert read_table(shared(f"cases/files/{name}")).to_pylist() == expected
@@ -177,7 +177,7 @@ def test_shared_cases_hold_the_same_talks(name):
 @pytest.mark.parametrize(
     ("name", "rows"), [("cp1252.csv", 36), ("backslash.csv", 36), ("one_bad_row.csv", 37)]
 )
-def test_shared_cases_with_other_talks(name, rows):
+def test_shared_cases_have_all_their_rows(name, rows):
     assert read_table(shared(f"cases/files/{name}")).num_rows == rows
 
 

@@ -1,4 +1,4 @@
-"""fetch: files of a hub, through its real client, verified and nothing else."""
+"""fetch: the needed files of a hub are downloaded with its real client and verified."""
 
 import json
 import re
@@ -17,20 +17,20 @@ from tests.helpers.hub_server import TOKEN, Repository
 COMMIT = "c" * 40
 
 
-def test_dataset_of_a_hub(tmp_path, monkeypatch, hub, capsys):
+def test_dataset_is_downloaded(tmp_path, monkeypatch, hub, capsys):
     fetch(tmp_path, monkeypatch)
     assert read_rows("data/raw/train.parquet") == texts(3000) + texts(5, "more")
     assert read_rows("data/raw/test.parquet") == texts(4, "test")
     assert pq.read_schema("data/raw/validation.parquet").names == ["text", "summary"]
-    said = capsys.readouterr().out
-    assert f"set fetch.dataset.hub.revision: {COMMIT}\n" in said
-    assert "train 3005, validation 0, test 4 rows" in said
-    assert not any(Path("downloads").iterdir())  # all of it stands in data/raw
+    printed = capsys.readouterr().out
+    assert f"set fetch.dataset.hub.revision: {COMMIT}\n" in printed
+    assert "train 3005, validation 0, test 4 rows" in printed
+    assert not any(Path("downloads").iterdir())  # all of it is now in data/raw
     assert not hub.gets("README.md")
 
 
 @pytest.mark.parametrize("name", ["../train.jsonl", "/tmp/train.jsonl", "a/../../train.jsonl"])
-def test_path_that_leads_elsewhere_is_not_written(tmp_path, monkeypatch, hub, name):
+def test_path_outside_the_folder_is_not_written(tmp_path, monkeypatch, hub, name):
     files = {"train.jsonl": lines(texts(3)), name: lines(texts(2, "planted"))}
     hub.repositories["datasets/lab/talks"] = Repository(files)
     fetch(tmp_path, monkeypatch)
@@ -38,12 +38,12 @@ def test_path_that_leads_elsewhere_is_not_written(tmp_path, monkeypatch, hub, na
     assert not hub.sent[name]
 
 
-def test_pinned_revision_needs_no_advice(tmp_path, monkeypatch, hub, capsys):
+def test_pinned_revision_prints_no_advice(tmp_path, monkeypatch, hub, capsys):
     fetch(tmp_path, monkeypatch, **{"hub.revision": COMMIT})
     assert "to get the same files every time" not in capsys.readouterr().out
 
 
-def test_shards_of_dialogstudio(tmp_path, monkeypatch, hub):
+def test_shards_of_dialogstudio_are_read(tmp_path, monkeypatch, hub):
     row = {"original dialog id": "x", "log": [{"user utterance": "hi", "system response": "yes"}]}
     shards = {
         f"dialogue_summarization/{name}/{split}/dialogues_{n}.json": json.dumps(
@@ -63,7 +63,7 @@ def test_shards_of_dialogstudio(tmp_path, monkeypatch, hub):
     assert {h.get("authorization") for _, _, h in hub.asked} == {f"Bearer {TOKEN}"}
 
 
-def test_model_comes_without_pickles_and_code(tmp_path, monkeypatch, hub):
+def test_model_is_downloaded_without_pickles_and_code(tmp_path, monkeypatch, hub):
     edits = {"fetch.model.source": "hub", "fetch.model.hub.id": "lab/tiny"}
     fetch_model(project(tmp_path, monkeypatch, edits).fetch.model)
     written = {path.name: path.read_bytes() for path in Path("models/base").iterdir()}
@@ -73,7 +73,7 @@ def test_model_comes_without_pickles_and_code(tmp_path, monkeypatch, hub):
 
 
 @pytest.mark.parametrize("lacking", ["config.json", "model.safetensors"])
-def test_model_that_is_none_is_refused_before_a_download(tmp_path, monkeypatch, hub, lacking):
+def test_incomplete_model_is_refused_before_a_download(tmp_path, monkeypatch, hub, lacking):
     hub.repositories["models/lab/tiny"] = Repository(
         {
             name: b"x"
@@ -82,14 +82,14 @@ def test_model_that_is_none_is_refused_before_a_download(tmp_path, monkeypatch, 
         }
     )
     edits = {"fetch.model.source": "hub", "fetch.model.hub.id": "lab/tiny"}
-    said = r"lab/tiny holds no (config\.json|\.safetensors): "
-    with pytest.raises(UserError, match=said):
+    message = r"lab/tiny holds no (config\.json|\.safetensors): "
+    with pytest.raises(UserError, match=message):
         fetch_model(project(tmp_path, monkeypatch, edits).fetch.model)
     assert not hub.gets("resolve")
     assert not Path("models/base").exists()
 
 
-def test_token_goes_to_the_hub_and_nowhere_else(tmp_path, monkeypatch, hub, capsys):
+def test_token_is_sent_only_to_the_hub(tmp_path, monkeypatch, hub, capsys):
     hub.repositories["datasets/lab/talks"].gated = "in"
     hub.cuts[FIRST] = [10]
     monkeypatch.setenv("HF_TOKEN", TOKEN)
@@ -122,14 +122,14 @@ def test_renamed_column_is_named(tmp_path, monkeypatch, hub):
         (["a_train.csv", "training.csv", "a_test.csv"], None, ("a_train.csv", None)),
     ],
 )
-def test_files_of_a_split(names, config, expected):
+def test_files_of_a_split_are_found_by_name(names, config, expected):
     found = split_files(names, config)
     assert found["train"] == [expected[0]]
     assert found["validation"] == [expected[1]] * (expected[1] is not None)
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("names", "message"),
     [
         (["talks.py", "README.md"], "set fetch.dataset.hub.revision: refs/convert/parquet"),
         (
@@ -138,6 +138,6 @@ def test_files_of_a_split(names, config, expected):
         ),
     ],
 )
-def test_files_that_make_no_dataset(names, said):
-    with pytest.raises(UserError, match=re.escape(said)):
+def test_missing_or_ambiguous_files_are_refused(names, message):
+    with pytest.raises(UserError, match=re.escape(message)):
         split_files(names, None)

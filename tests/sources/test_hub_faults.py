@@ -1,4 +1,4 @@
-"""fetch: a server that fails as hubs fail; what came is kept, and one sentence says what to do."""
+"""fetch: when a hub fails, complete files are kept and one sentence says what to do."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from tests.helpers.hub_server import TOKEN, Repository
 
 
 @pytest.mark.parametrize(
-    ("gated", "token", "edits", "said"),
+    ("gated", "token", "edits", "message"),
     [
         (
             "in",
@@ -51,20 +51,20 @@ from tests.helpers.hub_server import TOKEN, Repository
         ),
     ],
 )
-def test_what_the_user_must_mend_is_said_at_once(
-    tmp_path, monkeypatch, hub, gated, token, edits, said
+def test_permanent_error_is_reported_without_a_retry(
+    tmp_path, monkeypatch, hub, gated, token, edits, message
 ):
     hub.repositories["datasets/lab/talks"].gated = gated
     if token:
         monkeypatch.setenv("HF_TOKEN", token)
     text = refused(tmp_path, monkeypatch, **edits)
-    assert re.search(said, text), text
+    assert re.search(message, text), text
     assert not token or token not in text
-    assert len(hub.asked) <= 3  # no second try
+    assert len(hub.asked) <= 3  # no retry
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_fault_that_passes_is_waited_for(tmp_path, monkeypatch, hub, capsys, status):
+def test_temporary_error_is_retried(tmp_path, monkeypatch, hub, capsys, status):
     slept = []
     monkeypatch.setattr(hub_module.time, "sleep", slept.append)
     hub.statuses = {"/revision/": [status], "/tree/": [status] * 2, "/cdn/": [status] * 3}
@@ -75,18 +75,18 @@ def test_fault_that_passes_is_waited_for(tmp_path, monkeypatch, hub, capsys, sta
     assert f"the hub answered {status} for dataset lab/talks; trying" in capsys.readouterr().out
 
 
-def test_fault_that_stays_ends_with_a_sentence(tmp_path, monkeypatch, hub):
+def test_lasting_server_error_ends_with_a_sentence(tmp_path, monkeypatch, hub):
     hub.statuses = {"/cdn/": [503] * 99}
-    said = refused(tmp_path, monkeypatch)
-    assert re.search("the hub answered 503 for dataset lab/talks: run again later", said)
-    assert len(hub.gets("/cdn/")) == 4  # each of WAITS, and the first
+    message = refused(tmp_path, monkeypatch)
+    assert re.search("the hub answered 503 for dataset lab/talks: run again later", message)
+    assert len(hub.gets("/cdn/")) == 4  # the first call and a retry after each of WAITS
 
 
-def test_broken_download_is_resumed_where_it_ended(tmp_path, monkeypatch, hub):
+def test_broken_download_is_resumed(tmp_path, monkeypatch, hub):
     from huggingface_hub import constants
 
-    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 500)  # what came of a chunk is lost
-    hub.cuts[FIRST] = [1000] * 8  # more often than there are attempts, but each brings something
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 500)  # a chunk that is cut is lost
+    hub.cuts[FIRST] = [1000] * 8  # more often than there are retries, but each gets further
     fetch(tmp_path, monkeypatch)
     assert hub.sent[FIRST] == len(TRAIN)
     asked = [h.get("range") for h in hub.gets(f"/cdn/{hashlib.sha256(TRAIN).hexdigest()}")]
@@ -94,18 +94,18 @@ def test_broken_download_is_resumed_where_it_ended(tmp_path, monkeypatch, hub):
     assert len(read_rows("data/raw/train.parquet")) == 3005
 
 
-def test_run_after_a_failure_downloads_what_is_not_complete(tmp_path, monkeypatch, hub):
+def test_next_run_downloads_only_incomplete_files(tmp_path, monkeypatch, hub):
     second = "data/train-00001-of-00002.parquet"
     hub.cuts = {second: [0] * 99}
-    said = refused(tmp_path, monkeypatch)
-    assert "run again" in said
+    message = refused(tmp_path, monkeypatch)
+    assert "run again" in message
     hub.cuts, before = {}, hub.sent[FIRST]
     fetch(tmp_path, monkeypatch)
     assert hub.sent[FIRST] == before == len(TRAIN)
     assert hub.sent[second] == len(parquet(texts(5, "more")))
 
 
-def test_server_that_ignores_ranges(tmp_path, monkeypatch, hub):
+def test_download_restarts_if_the_server_ignores_ranges(tmp_path, monkeypatch, hub):
     hub.ranges, hub.cuts[FIRST] = False, [1000]
     fetch(tmp_path, monkeypatch)
     assert hub.sent[FIRST] == 1000 + len(TRAIN)
@@ -113,38 +113,38 @@ def test_server_that_ignores_ranges(tmp_path, monkeypatch, hub):
 
 
 @pytest.mark.parametrize("name", [FIRST, "data/test.jsonl"])
-def test_spoilt_bytes_are_noticed(tmp_path, monkeypatch, hub, capsys, name):
-    if name != FIRST:  # a file outside LFS has another kind of hash
+def test_corrupt_file_is_detected(tmp_path, monkeypatch, hub, capsys, name):
+    if name != FIRST:  # files outside LFS have another kind of hash
         files = {"data/train.jsonl": lines(texts(3)), name: lines(texts(2, "test"))}
         hub.repositories["datasets/lab/talks"] = Repository(files)
-    hub.spoilt[name] = 99
-    said = refused(tmp_path, monkeypatch)
-    assert f"{name} does not have the hash that the hub lists: run again" in said
-    hub.spoilt[name] = 1
+    hub.corrupt[name] = 99
+    message = refused(tmp_path, monkeypatch)
+    assert f"{name} does not have the hash that the hub lists: run again" in message
+    hub.corrupt[name] = 1
     fetch(tmp_path, monkeypatch)
     assert "does not have the hash that the hub lists" in capsys.readouterr().out
 
 
-def test_no_network(tmp_path, monkeypatch, hub):
+def test_unreachable_hub_is_named(tmp_path, monkeypatch, hub):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    said = refused(tmp_path, monkeypatch)
+    message = refused(tmp_path, monkeypatch)
     assert re.fullmatch(
         r"http://127\.0\.0\.1:9 cannot be reached for dataset lab/talks \(.*refused.*\):"
         " check the network, run again",
-        said,
+        message,
     )
 
 
-def test_offline_mode(tmp_path, monkeypatch, hub):
+def test_offline_mode_is_named(tmp_path, monkeypatch, hub):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert refused(tmp_path, monkeypatch).startswith("HF_HUB_OFFLINE is set, so dataset")
 
 
-def test_full_disk_is_named_and_complete_files_stay(tmp_path, monkeypatch, hub):
+def test_full_disk_is_named_and_complete_files_are_kept(tmp_path, monkeypatch, hub):
     from huggingface_hub import file_download
 
     full, http_get = True, file_download.http_get
@@ -155,25 +155,25 @@ def test_full_disk_is_named_and_complete_files_stay(tmp_path, monkeypatch, hub):
         return http_get(url, *args, **kwargs)
 
     monkeypatch.setattr(file_download, "http_get", small_disk)
-    said = refused(tmp_path, monkeypatch)
-    assert "dataset lab/talks cannot be written to disk: No space left on device" in said
+    message = refused(tmp_path, monkeypatch)
+    assert "dataset lab/talks cannot be written to disk: No space left on device" in message
     full = False
     fetch(tmp_path, monkeypatch)
     assert hub.sent[FIRST] == len(TRAIN)
 
 
-def test_file_of_another_size_is_asked_for_again(tmp_path, monkeypatch, hub, capsys):
+def test_file_of_the_wrong_size_is_downloaded_again(tmp_path, monkeypatch, hub, capsys):
     hub.short[FIRST] = 1
     fetch(tmp_path, monkeypatch)
     assert len(read_rows("data/raw/train.parquet")) == 3005
     assert "does not have the size that the hub lists; trying again" in capsys.readouterr().out
 
 
-def test_read_only_folder(tmp_path, monkeypatch, hub):
+def test_read_only_folder_is_named(tmp_path, monkeypatch, hub):
     (tmp_path / "downloads").mkdir()
     (tmp_path / "downloads").chmod(0o555)
-    if os.access(tmp_path / "downloads", os.W_OK):  # root may write anywhere: a file is in the way
+    if os.access(tmp_path / "downloads", os.W_OK):  # root may write anywhere, so put a file there
         (tmp_path / "downloads").rmdir()
         (tmp_path / "downloads").touch()
-    said = refused(tmp_path, monkeypatch)
-    assert re.search(r"cannot be written to disk: (Not a directory|Permission denied)", said)
+    message = refused(tmp_path, monkeypatch)
+    assert re.search(r"cannot be written to disk: (Not a directory|Permission denied)", message)

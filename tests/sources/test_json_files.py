@@ -1,4 +1,4 @@
-"""JSON as programs lay it out: lines, lists, dicts of rows, each `orient` of pandas' to_json."""
+"""JSON files in every usual layout: lines, lists, dicts of rows, each `orient` of pandas."""
 
 import json
 
@@ -50,19 +50,19 @@ ROWS = ["lines", "pandas lines", "list", "indented list", "objects on several li
         *((layout, name) for layout in ROWS for name in ("a.jsonl", "a.ndjson", "a.JSONL")),
     ],
 )
-def test_layouts(tmp_path, layout, name):
+def test_every_layout_gives_its_rows(tmp_path, layout, name):
     rows, path = talks(), tmp_path / name
     path.write_text(LAYOUTS[layout](rows), encoding="utf-8")
     assert read_table(path).to_pylist() == rows
 
 
-def test_pandas_table(tmp_path):
+def test_table_layout_of_pandas_is_read(tmp_path):
     rows, path = talks(), tmp_path / "a.json"
     pd.DataFrame(rows).to_json(path, orient="table")
     assert read_table(path).drop_columns("index").to_pylist() == rows
 
 
-def test_pandas_without_names(tmp_path):
+def test_layout_without_column_names_is_refused(tmp_path):
     path = tmp_path / "a.json"
     pd.DataFrame(talks()).to_json(path, orient="values")
     with pytest.raises(UserError, match=r"a\.json must hold a list, or a dict, of objects"):
@@ -78,13 +78,13 @@ def test_bad_line_is_counted_and_named(tmp_path, monkeypatch, capsys, name, bad,
     rows = talks()
     content = lines(rows[:at]) + bad + "\n\n" + lines(rows[at:])
     read = fetched(tmp_path, monkeypatch, name, content.encode())
-    assert read == [*rows, dict.fromkeys(rows[0])]  # the nulls are what clean counts
-    said = capsys.readouterr().out
-    assert f"in/{name} line {at + 1}: " in said
-    assert "secret" not in said
+    assert read == [*rows, dict.fromkeys(rows[0])]  # clean counts rows of nulls
+    printed = capsys.readouterr().out
+    assert f"in/{name} line {at + 1}: " in printed
+    assert "secret" not in printed
 
 
-def test_a_missing_value_beside_lists_makes_no_texts_of_them(tmp_path):
+def test_missing_value_does_not_turn_lists_into_text(tmp_path):
     rows = [{"turns": [{"text": "a"}]}, {"turns": ""}, {"turns": "N/A"}, {"turns": [{"text": "b"}]}]
     path = tmp_path / "a.jsonl"
     path.write_text(lines(rows))
@@ -92,7 +92,7 @@ def test_a_missing_value_beside_lists_makes_no_texts_of_them(tmp_path):
     assert turns == [[{"text": "a"}], None, None, [{"text": "b"}]]
 
 
-def test_columns_of_later_batches(tmp_path, monkeypatch):
+def test_columns_of_all_batches_are_unified(tmp_path, monkeypatch):
     monkeypatch.setattr(json_files, "BATCH", 2)
     rows = [
         {"id": 1, "turns": [{"text": "a"}]},
@@ -105,7 +105,7 @@ def test_columns_of_later_batches(tmp_path, monkeypatch):
     path.write_text(lines(rows))
     table = read_table(path)
     assert table["id"].to_pylist() == ["1", "2", "x", None, str(2**70)]
-    # A text beside lists: each stays what it is, in a column of texts.
+    # Texts and lists in one column: lists become JSON text.
     turns = ['[{"text": "a"}]', None, '[{"text": "b", "speaker": "c"}]', "odd", "[]"]
     assert table["turns"].to_pylist() == turns
     assert table["more"].to_pylist() == [None, None, None, "m", None]

@@ -1,4 +1,4 @@
-"""Each dataset that has a preset goes from its hub's files to prompts by that preset alone."""
+"""With its preset alone, each dataset is turned from the files of its hub into prompts."""
 
 import csv
 import io
@@ -42,7 +42,7 @@ def turns(n: int) -> list[dict]:
     return [{"role": role, "content": text} for role, text in said]
 
 
-# Where each repository keeps a split, how its name for validation is, and a row of it.
+# Of each repository: the path of a split, its name for validation, the format, and a row.
 LAYOUTS = {
     "tweetsumm-dialogstudio": (
         "dialogue_summarization/TweetSumm/{split}/dialogues_1.json",
@@ -103,7 +103,7 @@ def leaves(patch: dict, prefix: str = "") -> dict[str, object]:
 
 
 def through_the_stages(monkeypatch, params, files: dict[str, bytes]) -> None:
-    """Run the data stages on a hub that has these files in the repository that `params` names."""
+    """Run the data stages. A hub has these files in the repository that `params` names."""
     from huggingface_hub import constants
 
     asked = params.fetch.dataset.hub
@@ -120,12 +120,12 @@ def through_the_stages(monkeypatch, params, files: dict[str, bytes]) -> None:
 
 def preset_params(tmp_path, monkeypatch, name: str):
     preset = yaml.safe_load((ROOT / f"presets/{name}.yaml").read_text("utf-8"))
-    # The rows made here are all alike.
+    # The rows of these tests are near-duplicates of each other.
     return project(tmp_path, monkeypatch, leaves(preset) | {"clean.near_duplicates": None})
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_dataset_of_a_preset(tmp_path, monkeypatch, name):
+def test_preset_reads_its_dataset(tmp_path, monkeypatch, name):
     params = preset_params(tmp_path, monkeypatch, name)
     path, validation, written, row = LAYOUTS[name]
     files, config = (
@@ -145,10 +145,12 @@ def test_dataset_of_a_preset(tmp_path, monkeypatch, name):
             assert f"us {100 * start + n}" in prompt["prompt"]
             assert [text.lower().strip(" .") for text in prompt["references"]] == ["late"]
     if name in ("samsum", "dialogsum"):
-        assert prompts[0]["prompt"].count("\n") == 2  # a turn a line, and the answer's
+        assert (
+            prompts[0]["prompt"].count("\n") == 2
+        )  # a line for each turn, and one for the response
 
 
-def test_shards_in_the_official_format(tmp_path, monkeypatch):
+def test_preset_reads_official_shards(tmp_path, monkeypatch):
     name = "dialogstudio/TweetSumm_converted_examples.json"
     file = Path(os.environ.get("SUMMARIZER_DATA", ROOT / "../shared/data")).resolve() / name
     if not file.exists():
@@ -166,4 +168,4 @@ def test_shards_in_the_official_format(tmp_path, monkeypatch):
     for prompt, (_, row) in zip(prompts, parts["train"], strict=True):
         summaries = row["original dialog info"]["summaries"]["abstractive_summaries"]
         assert len(prompt["references"]) == len(summaries)
-        assert prompt["prompt"].count("\n") == 2 * len(row["log"])  # each with two sides
+        assert prompt["prompt"].count("\n") == 2 * len(row["log"])  # two turns each

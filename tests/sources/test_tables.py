@@ -1,4 +1,4 @@
-"""JSON rows that disagree on the type of a column still make a table that Parquet can hold."""
+"""JSON rows with different types in one column become a table that Parquet can store."""
 
 import json
 
@@ -27,8 +27,8 @@ from tests.helpers.data import read_rows
         ([[{}], [{}]], [[None], [None]]),
     ],
 )
-def test_one_odd_value_does_not_spoil_its_column(tmp_path, values, expected):
-    # Through JSON, for that is where lone surrogates come from.
+def test_column_of_mixed_values_gets_one_type(tmp_path, values, expected):
+    # Lone surrogates come from JSON.
     rows = json.loads(json.dumps([{"n": 0, "v": value} for value in values]))
     pq.write_table(to_table(rows, "rows"), tmp_path / "x.parquet")
     assert [row["v"] for row in read_rows(tmp_path / "x.parquet")] == expected

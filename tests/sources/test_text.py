@@ -1,4 +1,4 @@
-"""Text in whatever encoding comes as it was written, or one sentence names the encoding."""
+"""Text is read in its encoding, or one sentence names the likely encoding."""
 
 import json
 
@@ -46,7 +46,7 @@ def jsonl(rows: list[dict]) -> str:
     ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"],
 )
 @pytest.mark.parametrize("text", ["plain", "Привет, 你好, مرحبا 😀"])
-def test_unicode(tmp_path, monkeypatch, capsys, write, encoding, text):
+def test_unicode_encodings_are_read(tmp_path, monkeypatch, capsys, write, encoding, text):
     rows = [row | {"summary": text} for row in talks(3)]
     name = {csv: "a.csv", jsonl: "a.jsonl"}.get(write, "a.json")
     assert fetched(tmp_path, monkeypatch, name, write(rows).encode(encoding)) == rows
@@ -63,25 +63,25 @@ def test_windows_text_is_read_and_noted(tmp_path, monkeypatch, capsys, language,
 
 @pytest.mark.parametrize(("encoding", "text"), OTHERS)
 @pytest.mark.parametrize("count", [1, 40])
-def test_other_encodings_end_in_a_sentence(tmp_path, monkeypatch, encoding, text, count):
+def test_other_encoding_is_refused_with_advice(tmp_path, monkeypatch, encoding, text, count):
     rows = [{"id": str(i), "text": text} for i in range(count)]
     with pytest.raises(UserError) as error:
         fetched(tmp_path, monkeypatch, "a.csv", csv(rows).encode(encoding))
-    said = str(error.value)
-    assert said.startswith("in/a.csv is not UTF-8")
-    assert "iconv -f " in said
-    assert "\n" not in said
-    assert text[:6] not in said
+    message = str(error.value)
+    assert message.startswith("in/a.csv is not UTF-8")
+    assert "iconv -f " in message
+    assert "\n" not in message
+    assert text[:6] not in message
 
 
-def test_stray_zeros_do_not_make_utf16(tmp_path, monkeypatch):
+def test_stray_zero_bytes_are_not_utf16(tmp_path, monkeypatch):
     text = "ab\0\0 " + "plain text all the same " * 4
     assert fetched(tmp_path, monkeypatch, "a.csv", f"id,text\n1,{text}\n".encode()) == [
         {"id": "1", "text": text}
     ]
 
 
-def test_text_cut_inside_a_letter_stays_utf8(tmp_path, monkeypatch, capsys):
+def test_broken_character_does_not_change_the_encoding(tmp_path, monkeypatch, capsys):
     rows = talks(5)
     content = jsonl(rows).encode().replace(b"lamp 2 hums;", b"lamp 2 \xc3;")
     read = fetched(tmp_path, monkeypatch, "a.jsonl", content)
@@ -90,13 +90,13 @@ def test_text_cut_inside_a_letter_stays_utf8(tmp_path, monkeypatch, capsys):
     assert "1 characters are not UTF-8" in capsys.readouterr().out
 
 
-def test_picture_is_no_text(tmp_path, monkeypatch):
+def test_picture_is_refused(tmp_path, monkeypatch):
     picture = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20
     with pytest.raises(UserError, match=r"in/a\.csv is not a text file"):
         fetched(tmp_path, monkeypatch, "a.csv", picture)
 
 
-def test_files_joined_with_their_marks(tmp_path, monkeypatch):
+def test_byte_order_marks_inside_a_file_are_removed(tmp_path, monkeypatch):
     rows = talks(4)
     content = jsonl(rows[:2]).encode("utf-8-sig") + jsonl(rows[2:]).encode("utf-8-sig")
     assert fetched(tmp_path, monkeypatch, "a.jsonl", content) == rows

@@ -1,4 +1,4 @@
-"""fetch: the release of TweetSumm finds its tweets in a large file, and holds no others."""
+"""fetch: TweetSumm's release is joined with its tweets, and memory holds no other tweets."""
 
 import csv
 import json
@@ -83,7 +83,7 @@ def test_release_is_joined_with_its_tweets(params):
     ]
 
 
-def test_default_columns_understand_it(params):
+def test_default_columns_fit_the_release(params):
     write_release(Path("release"), TWEETS)
     fetch_dataset(params.fetch.dataset)
     clean.main()
@@ -98,7 +98,7 @@ def test_default_columns_understand_it(params):
     }
 
 
-def test_dialogue_that_lacks_a_tweet_is_counted(params, capsys):
+def test_dialogue_with_a_missing_tweet_is_counted(params, capsys):
     write_release(Path("release"), {id_: t for id_, t in TWEETS.items() if id_ != 12})
     fetch_dataset(params.fetch.dataset)
     assert read_rows("data/raw/train.parquet")[0]["log"] is None
@@ -106,7 +106,7 @@ def test_dialogue_that_lacks_a_tweet_is_counted(params, capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("twcs.csv", None, r"release/twcs\.csv does not exist: get it from Kaggle"),
         ("twcs.csv", "tweet_id,text\n1,a\n", r"release/twcs\.csv lacks one of the columns"),
@@ -129,19 +129,19 @@ def test_dialogue_that_lacks_a_tweet_is_counted(params, capsys):
         (RELEASE["test"], '{"a": \n', r"final_test_tweetsum\.jsonl line 1: "),
     ],
 )
-def test_file_that_is_not_the_release(params, name, content, said):
+def test_wrong_file_is_named(params, name, content, message):
     write_release(Path("release"), TWEETS)
     Path("release", name).unlink()
     if content:
         Path("release", name).write_text(content)
     with pytest.raises(UserError) as error:
         fetch_dataset(params.fetch.dataset)
-    assert re.search(said, str(error.value))
+    assert re.search(message, str(error.value))
     assert "\n" not in str(error.value)
     assert not Path("data/raw").exists()
 
 
-def test_only_wanted_tweets_are_held(tmp_path):
+def test_memory_holds_only_wanted_tweets(tmp_path):
     file, text = tmp_path / "twcs.csv", "lost my luggage,\n" * 60
     with open(file, "w") as out:
         out.write(",".join(COLUMNS) + "\n")
@@ -157,9 +157,9 @@ def test_only_wanted_tweets_are_held(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     count, *words, peak = done.stdout.split()
     assert (int(count), words) == (120, ["tweet", "7000:"])
-    assert int(peak) < file.stat().st_size / 2  # a few blocks, however long the file is
+    assert int(peak) < file.stat().st_size / 2  # a few blocks, whatever the size of the file
 
 
-def test_ids_are_matched_as_they_are_written(tmp_path):
+def test_ids_are_matched_exactly(tmp_path):
     write_release(tmp_path, {7: ("True", "x"), 77: ("False", "y")}, {})
     assert read_tweets(tmp_path / "twcs.csv", {"77", "8"}) == {"77": (True, "y")}

@@ -1,4 +1,4 @@
-"""The comment of a pull request comes from Git alone, and says what it cannot see."""
+"""The comment on a pull request uses Git only, and says what it could not compare."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ def counts(matches: int) -> list[int]:
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch) -> Project:
-    """A Git repository with nothing but what `compare` reads, on its branch main."""
+    """A Git repository with only the files that `compare` reads, on branch main."""
     project = Project(tmp_path / "repository")
     project.root.mkdir()
     monkeypatch.chdir(project.root)
@@ -40,7 +40,7 @@ def save(project: Project, branch: str | None = None) -> None:
 
 
 def write_metrics(project: Project, matches: dict[str, int], scores: dict = SCORES) -> None:
-    """score.json and dialogues.csv, in which a dialogue's tuned summary has so many matches."""
+    """Write score.json and dialogues.csv, with the matches of each dialogue's tuned summary."""
     folder = project.root / "metrics"
     folder.mkdir(exist_ok=True)
     (folder / "score.json").write_text(json.dumps(scores))
@@ -68,23 +68,23 @@ def test_two_branches_of_a_shallow_clone_without_cache(faster_once, tmp_path):
     refused = clone.python("-m", "tools.compare", "main", check=False)
     assert refused.returncode == 1 and "git fetch --depth 1 origin main:main" in refused.stderr
     clone.run("git", "fetch", "-q", "--depth", "1", "origin", "main:main")
-    said = clone.python("-m", "tools.compare", "main").stdout
+    printed = clone.python("-m", "tools.compare", "main").stdout
 
     assert not (clone.root / ".dvc/cache").exists() and not (clone.root / "data/raw").exists()
-    assert "| `finetune.learning_rate` | `0.001` | `0.03` |" in said
+    assert "| `finetune.learning_rate` | `0.001` | `0.03` |" in printed
     before, after = (
         json.loads(project.run("git", "show", f"{branch}:metrics/finetune.json").stdout)
         for branch in ("main", "faster")
     )
     shown = [f"`{side['validation_loss']}`" for side in (before, after)]
-    assert f"| `finetune.validation_loss` | {shown[0]} | {shown[1]} |" in said
-    stages = said.split("### Stages")[1].split("###")[0]
+    assert f"| `finetune.validation_loss` | {shown[0]} | {shown[1]} |" in printed
+    stages = printed.split("### Stages")[1].split("###")[0]
     assert "| `finetune` | params `finetune.learning_rate` |" in stages
     assert "| `generate@tuned` | dep `models/adapter` of `finetune` |" in stages
     assert "| `score` | dep `data/summaries/tuned.jsonl` of `generate@tuned` |" in stages
     assert "generate@base" not in stages and "clean" not in stages
-    assert "**Tuned model: " in said and "5 dialogues are too few for a verdict" in said
-    assert "did not run since" not in said
+    assert "**Tuned model: " in printed and "5 dialogues are too few for a verdict" in printed
+    assert "did not run since" not in printed
     swapped = clone.python("-m", "tools.compare", "faster", "main").stdout
     assert "| `finetune.learning_rate` | `0.03` | `0.001` |" in swapped
 
@@ -105,68 +105,68 @@ def test_summaries_are_shown_where_the_cache_has_them(repository):
     reproduce("old", 10)
     save(repository)
     reproduce("new", 14)
-    said = against_main()
-    [row] = [line for line in said.splitlines() if line.startswith("- +")]
+    body = against_main()
+    [row] = [line for line in body.splitlines() if line.startswith("- +")]
     assert row.endswith(" `a`")
-    assert "  - before: `old a`\n  - after: `new a`" in said and "old b" not in said
-    assert "| `generate` | dep `summaries` |" in said
+    assert "  - before: `old a`\n  - after: `new a`" in body and "old b" not in body
+    assert "| `generate` | dep `summaries` |" in body
     subprocess.run(["rm", "-rf", repository.root / ".dvc/cache"], check=True)
-    said = against_main()
-    assert "old a" not in said and "  - after: `new a`" in said
-    assert "- The summaries of `main" in said and "are not on this machine" in said
+    body = against_main()
+    assert "old a" not in body and "  - after: `new a`" in body
+    assert "- The summaries of `main" in body and "are not on this machine" in body
 
 
-def test_no_change(repository):
+def test_equal_commits_report_no_change(repository):
     write_metrics(repository, {"a": 10, "b": 12})
     write_lock(repository, score={"cmd": "x"})
     save(repository)
-    said = against_main()
-    assert "No change: metrics, params and stages are the same." in said and "###" not in said
+    body = against_main()
+    assert "No change: metrics, params and stages are the same." in body and "###" not in body
 
 
-def test_base_has_no_metrics_yet(repository):
+def test_base_without_metrics_is_reported(repository):
     write_metrics(repository, {"a": 20, "b": 20})
-    said = against_main()
-    assert "**Tuned model: 100.0**, the first score." in said
-    assert "`main" in said and "has no metrics yet" in said
-    assert "| `score.tuned.bleu` | — | `20.0` |  |" in said
+    body = against_main()
+    assert "**Tuned model: 100.0**, the first score." in body
+    assert "`main" in body and "has no metrics yet" in body
+    assert "| `score.tuned.bleu` | — | `20.0` |  |" in body
 
 
-def test_head_has_no_metrics(repository):
+def test_head_without_metrics_is_reported(repository):
     write_metrics(repository, {"a": 10, "b": 12})
     save(repository)
     for file in (repository.root / "metrics").iterdir():
         file.unlink()
-    said = against_main()
-    assert "`the working tree" in said and "has no metrics yet" in said
-    assert "| `score.tuned.bleu` | `20.0` | — |  |" in said
+    body = against_main()
+    assert "`the working tree" in body and "has no metrics yet" in body
+    assert "| `score.tuned.bleu` | `20.0` | — |  |" in body
 
 
-def test_splits_that_differ_are_paired_over_common_dialogues(repository):
+def test_different_splits_are_paired_by_common_dialogues(repository):
     write_metrics(repository, dict.fromkeys("abcd", 10))
     save(repository)
     write_metrics(repository, dict.fromkeys("bcde", 14))
-    said = against_main()
-    assert "4 dialogues before, 4 after, 3 in both; BLEU is compared over these" in said
-    assert "3 dialogues are too few for a verdict" in said
+    body = against_main()
+    assert "4 dialogues before, 4 after, 3 in both; BLEU is compared over these" in body
+    assert "3 dialogues are too few for a verdict" in body
     write_metrics(repository, dict.fromkeys("xyz", 14))
-    said = against_main()
-    assert "0 in both; no paired test is possible" in said and "### BLEU" not in said
+    body = against_main()
+    assert "0 in both; no paired test is possible" in body and "### BLEU" not in body
 
 
-def test_a_changed_test_and_signature_are_said(repository):
+def test_changed_test_split_and_signature_are_reported(repository):
     dep = {"path": "data/clean/test.parquet", "hash": "md5", "md5": "1" * 32}
     write_metrics(repository, {"a": 10, "b": 12})
     write_lock(repository, score={"cmd": "x", "deps": [dep]})
     save(repository)
     write_lock(repository, score={"cmd": "x", "deps": [dep | {"md5": "2" * 32}]})
     write_metrics(repository, {"a": 10, "b": 12}, SCORES | {"bleu_signature": "nrefs:2"})
-    said = against_main()
-    assert "the two scores are not of the same test" in said
-    assert "the two scores are not of one kind" in said
+    body = against_main()
+    assert "the two scores are not of the same test" in body
+    assert "the two scores are not of one kind" in body
 
 
-def test_metrics_older_than_code_or_params_are_said(repository):
+def test_metrics_older_than_code_or_params_are_reported(repository):
     (repository.root / "stage.py").write_text("pass\n")
     stage = {
         "cmd": "x",
@@ -183,7 +183,7 @@ def test_metrics_older_than_code_or_params_are_said(repository):
     assert "older than its params or code: `finetune` did not run since" in against_main()
 
 
-def test_an_output_that_changed_for_no_cause_is_said(repository):
+def test_output_that_changed_without_a_cause_is_reported(repository):
     out = {"path": "models/adapter", "hash": "md5", "md5": "1" * 32}
     write_lock(repository, finetune={"cmd": "x", "outs": [out]})
     save(repository)
@@ -201,7 +201,7 @@ def test_an_output_that_changed_for_no_cause_is_said(repository):
         ("metrics/dialogues.csv", "id,system\na,tuned\n"),
     ],
 )
-def test_files_that_cannot_be_read_are_named(repository, file, text):
+def test_unreadable_files_are_named(repository, file, text):
     path = repository.root / file
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
@@ -209,6 +209,6 @@ def test_files_that_cannot_be_read_are_named(repository, file, text):
         against_main()
 
 
-def test_a_name_is_never_an_option_of_git(repository):
+def test_name_of_a_commit_is_never_an_option_of_git(repository):
     with pytest.raises(UserError, match="is no commit of this clone"):
         commit("--all")

@@ -1,4 +1,4 @@
-"""Folders and sections as dvc.lock has them, understood from Git alone: held against real DVC."""
+"""Changes of folders and sections in dvc.lock are found with Git only, and agree with DVC."""
 
 import json
 import shutil
@@ -34,7 +34,7 @@ FILES = {
 
 @pytest.fixture
 def folders(repository) -> Project:
-    """Two stages with a folder each, or a file, run by DVC and committed to main."""
+    """Two stages that depend on a folder or a file, run by DVC and committed to main."""
     for path, text in FILES.items():
         file = repository.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -58,13 +58,13 @@ def folders(repository) -> Project:
 
 
 def stale(project: Project) -> set[str]:
-    """By Git, and for once by DVC as well: they must agree."""
+    """The stale stages by Git, checked against those by DVC."""
     ours = set(changes.stale(working_tree()))
     assert ours == set(json.loads(project.dvc("status", "--json").stdout))
     return ours
 
 
-def test_a_folders_hash_is_dvcs(folders):
+def test_hash_of_a_folder_equals_that_of_dvc(folders):
     for revision in (commit("main"), working_tree()):
         for stage in changes.stages(revision).values():
             for dep in stage["deps"]:
@@ -73,7 +73,7 @@ def test_a_folders_hash_is_dvcs(folders):
     assert stale(folders) == set()
 
 
-def test_changes_in_a_folder_make_its_stage_late(folders):
+def test_change_in_a_folder_makes_its_stage_stale(folders):
     deep = folders.root / "code/training/deep"
     (deep / "new.py").write_text("pass\n")
     assert stale(folders) == {"finetune"}
@@ -85,7 +85,7 @@ def test_changes_in_a_folder_make_its_stage_late(folders):
     assert "`finetune` did not run since" in against_main()
 
 
-def test_changes_in_a_section_make_its_stage_late(folders):
+def test_change_in_a_section_makes_its_stage_stale(folders):
     def late(**params: dict) -> list[str]:
         (folders.root / "params.yaml").write_text(yaml.safe_dump(PARAMS | params))
         return changes.stale(working_tree())
@@ -98,10 +98,10 @@ def test_changes_in_a_section_make_its_stage_late(folders):
     assert late(fetch={"dataset": {"path": "x"}, "model": {"path": "z"}}) == ["score"]
     assert late(run={"minutes": 5}, card={"base": "b"}) == []
     assert late(finetune={"epochs": 1.0, "lora": lora}) == []
-    assert stale(folders) == set()  # 1 and 1.0 are one to DVC
+    assert stale(folders) == set()  # 1 and 1.0 are equal to DVC
 
 
-def test_the_comment_names_files_and_leaves(folders):
+def test_comment_names_changed_files_and_params(folders):
     training = folders.root / "code/training"
     (training / "trainer.py").write_text("fail\n")
     (training / "lora.py").unlink()
@@ -109,20 +109,20 @@ def test_the_comment_names_files_and_leaves(folders):
     finetune = PARAMS["finetune"] | {"lora": {"r": 8, "names": ["a", "b"]}}
     (folders.root / "params.yaml").write_text(yaml.safe_dump(PARAMS | {"finetune": finetune}))
     folders.dvc("repro", "-q")
-    said = against_main()
+    body = against_main()
     files = "`deep/new.py`, `lora.py`, `trainer.py`"
     assert (
         f"| `finetune` | params `finetune.lora.r`; dep `code/training` ({files});"
         " with the same outputs |"
-    ) in said
-    assert "did not run since" not in said
-    # Where the folder is no longer what ran, its files say nothing of the run.
+    ) in body
+    assert "did not run since" not in body
+    # If the folder changed since the run, its files are not those of the run.
     (training / "trainer.py").write_text("pass\n")
-    said = against_main()
-    assert "dep `code/training`;" in said and "`finetune` did not run since" in said
+    body = against_main()
+    assert "dep `code/training`;" in body and "`finetune` did not run since" in body
 
 
-def test_data_of_which_git_holds_a_part_is_not_judged(repository):
+def test_data_that_is_partly_in_git_is_not_compared(repository):
     local = repository.root / "local"
     local.mkdir()
     (local / "README.md").write_text("weights go here\n")

@@ -1,4 +1,4 @@
-"""Whatever people wrote, the comment holds it as text."""
+"""Any text in the inputs appears in the comment as plain text."""
 
 import json
 
@@ -37,7 +37,7 @@ def spans(tokens: list) -> list[tuple[str, str]]:
 @example("`")
 @example("```` ` ````")
 @settings(max_examples=300, deadline=None)
-def test_a_code_span_holds_any_text(words):
+def test_code_span_may_contain_any_text(words):
     [_, inline, _] = PARSER.parse(f"- {code(words)} .")[2:5]
     assert spans(inline.children) == [("code_inline", visible(words)), ("text", " .")]
 
@@ -46,7 +46,7 @@ def test_a_code_span_holds_any_text(words):
 @example("\\|", "|")
 @example("a\\", "b\\\\|")
 @settings(max_examples=300, deadline=None)
-def test_a_table_cell_holds_any_text(one, other):
+def test_table_cell_may_contain_any_text(one, other):
     lines = ["| a | b |", "|---|---|", row_line([code(one), code(other)])]
     cells = [t for t in PARSER.parse("\n".join(lines)) if t.type == "inline"][2:]
     assert [spans(cell.children) for cell in cells] == [
@@ -58,8 +58,8 @@ def test_long_text_is_cut():
     assert code("x" * 1000) == "`" + "x" * 599 + "…`"
 
 
-def test_a_comment_holds_no_link_tag_or_mention_that_people_wrote(repository):
-    """Summaries, ids, params, metrics, stages, paths and the branch say what they like."""
+def test_comment_has_no_link_tag_or_mention_from_its_inputs(repository):
+    """Summaries, ids, params, metrics, stages, paths and the branch contain Markdown and HTML."""
     folder = repository.root / PATH
     folder.parent.mkdir(parents=True)
 
@@ -82,9 +82,9 @@ def test_a_comment_holds_no_link_tag_or_mention_that_people_wrote(repository):
     repository.run("git", "branch", "-m", "main", "`@someone|<b>`")
     repository.run("git", "branch", "main")
     write(NASTY, 14, 2)
-    for said in (against_main(), comment(commit("`@someone|<b>`"), working_tree())):
+    for body in (against_main(), comment(commit("`@someone|<b>`"), working_tree())):
         kinds, held = set(), []
-        for token in PARSER.parse(said):
+        for token in PARSER.parse(body):
             if token.type == "html_block":
                 assert token.content.startswith(("<details>\n<summary>", "</details>"))
             for child in token.children or []:

@@ -1,4 +1,4 @@
-"""Significance is sacrebleu's paired test, made of counts instead of texts, and its p holds."""
+"""Significance equals sacrebleu's paired test, computed from counts, and its p is correct."""
 
 import math
 
@@ -14,7 +14,7 @@ WORDS = [f"w{i}" for i in range(30)]
 
 
 def corpus(seed: int, noise: float, dialogues: int = 40):
-    """References, and two systems of which the second has more words wrong by `noise`."""
+    """References and two systems. The second has a share of `noise` more wrong words."""
     rng = np.random.default_rng(seed)
 
     def spoil(text: str, share: float) -> str:
@@ -31,7 +31,7 @@ def corpus(seed: int, noise: float, dialogues: int = 40):
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("noise", [0.0, 0.04, 0.08])
-def test_p_is_sacrebleus_within_monte_carlo_error(seed, noise):
+def test_p_equals_sacrebleus_within_monte_carlo_error(seed, noise):
     references, before, after = corpus(seed, noise)
     samples = 2000
     test = PairedTest(
@@ -51,8 +51,8 @@ def test_p_is_sacrebleus_within_monte_carlo_error(seed, noise):
 
 
 @pytest.mark.parametrize("dialogues", [20, 84])
-def test_two_alike_systems_seldom_differ_significantly(dialogues):
-    """Both summaries of a dialogue are of one kind, and so are the two sides."""
+def test_equal_systems_seldom_differ_significantly(dialogues):
+    """Both systems draw their summaries from the same distribution."""
     references, _, _ = corpus(6, 0.0, dialogues)
     pool = [statistics(corpus(6, noise, dialogues)[2], references) for noise in (0.0, 0.05, 0.1)]
     rng = np.random.default_rng(7)
@@ -65,7 +65,7 @@ def test_two_alike_systems_seldom_differ_significantly(dialogues):
     assert alarms <= 0.05 * tries + 3 * math.sqrt(tries * 0.05 * 0.95)
 
 
-def test_interval_is_of_the_differences_of_resampled_texts():
+def test_interval_equals_that_of_resampled_texts():
     references, before, after = corpus(3, 0.1, dialogues=20)
     samples, seed = 60, 7
     rng = np.random.default_rng(seed)
@@ -83,7 +83,7 @@ def test_interval_is_of_the_differences_of_resampled_texts():
     assert (ours.low, ours.high) == pytest.approx(np.percentile(differences, [2.5, 97.5]))
 
 
-def test_verdicts():
+def test_verdict_needs_a_small_p_and_enough_dialogues():
     references, before, after = corpus(4, 0.5)
     good, bad = statistics(before, references), statistics(after, references)
     worse = compare_counts(good, bad, 500)
@@ -94,7 +94,7 @@ def test_verdicts():
     assert few.verdict == "too few dialogues for a verdict" and few.p is None and few.high < 0
 
 
-def test_gains_are_of_one_summary_at_a_time():
+def test_gain_is_the_effect_of_one_changed_summary():
     references, before, after = corpus(5, 0.2, dialogues=6)
     counts = statistics(before, references), statistics(after, references)
     found = gains(*counts)

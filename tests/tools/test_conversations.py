@@ -1,4 +1,4 @@
-"""Whatever the layout and the speakers, a new conversation becomes the prompt that training had."""
+"""A new conversation of any layout and speakers becomes the prompt that training would use."""
 
 import csv
 import json
@@ -88,7 +88,7 @@ roles = st.sampled_from([None, {"mira": "customer", "tom": "agent", "客服": "a
 
 
 def train(rows: list[dict], columns: dict, knobs: dict, filler: dict) -> dict[str, str]:
-    """Conversations of `data/prompts` by id, as the stages make them here."""
+    """Run the stages on the rows; return the conversations of `data/prompts` by id."""
     edits = {f"clean.{name}": value for name, value in knobs.items()}
     edits |= {"clean.columns": NO_COLUMNS | {"id": "id", "references": "summary"} | columns}
     edits |= {"clean.max_malformed": 1, "clean.near_duplicates": None}
@@ -104,7 +104,7 @@ def train(rows: list[dict], columns: dict, knobs: dict, filler: dict) -> dict[st
 
 
 def summarised(rows: list[dict], name: str = "new.jsonl") -> dict[str, str]:
-    """Conversations by id, as `tools.summarize` gives them to the model."""
+    """Conversations by id, as `tools.summarize` passes them to the model."""
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     Path(name).write_text(text, encoding="utf-8", errors="surrogatepass")
     found, knobs = {}, load().clean
@@ -117,7 +117,7 @@ def summarised(rows: list[dict], name: str = "new.jsonl") -> dict[str, str]:
 @pytest.mark.parametrize("layout", LAYOUTS)
 @settings(max_examples=6, deadline=None, phases=[Phase.generate])
 @given(st.lists(turns_of, min_size=1, max_size=5), switches, roles)
-def test_the_prompt_is_the_row_of_data_prompts(layout, talks, knobs, roles):
+def test_new_conversation_gets_the_same_prompt_as_in_training(layout, talks, knobs, roles):
     build, columns = LAYOUTS[layout]
     talks = [[("Mira", "we begin here")] + talk for talk in talks]  # noqa: RUF005
     rows = [{"id": f"t{i}", "summary": "it is said", **build(talk)} for i, talk in enumerate(talks)]
@@ -126,7 +126,7 @@ def test_the_prompt_is_the_row_of_data_prompts(layout, talks, knobs, roles):
         trained = train(rows, columns, knobs | {"roles": roles}, filler)
         new = [{k: v for k, v in row.items() if k != "summary"} for row in rows]
         found = summarised(new)
-        assert trained  # clean drops repeats, a summary is written of each
+        assert trained  # clean drops repeats, but each conversation gets a summary
         assert {id_: found[id_] for id_ in trained} == trained
         if layout in TEXTS:
             for row in rows:
@@ -143,7 +143,7 @@ def test_the_prompt_is_the_row_of_data_prompts(layout, talks, knobs, roles):
 
 @pytest.fixture
 def of(tmp_path, monkeypatch):
-    """Sets params.yaml's cleaning, as an adapter carries it."""
+    """A function that sets the cleaning in params.yaml, as stored with an adapter."""
     monkeypatch.chdir(tmp_path)
 
     def write(columns: dict | None = None, **knobs):
@@ -160,7 +160,7 @@ def of(tmp_path, monkeypatch):
     "name", ["customer", "Mira", "Tom Berg", "#Person1#", "Support Desk", "客服"]
 )
 @pytest.mark.parametrize("layout", ["objects", "objects below a path", "a chat", "lines"])
-def test_a_text_names_its_speakers_as_training_did(of, name, layout):
+def test_speakers_of_a_text_are_named_as_in_training(of, name, layout):
     build, columns = LAYOUTS[layout]
     turns = [(name, "where is my parcel?"), ("agent", "on its way"), (name, "thank you")]
     clean = of(columns, lowercase=False)
@@ -168,7 +168,7 @@ def test_a_text_names_its_speakers_as_training_did(of, name, layout):
     assert render_text(lines(turns), clean) == summarised([row])[1] == lines(turns)
 
 
-def test_sides_are_called_as_training_called_them(of):
+def test_sides_of_a_text_are_named_as_in_training(of):
     clean = of()  # DialogStudio's, which has a customer and an agent
     assert (
         render_text("Customer: Hi\nmore\nAGENT: bye ^JS\n", clean)
@@ -176,7 +176,7 @@ def test_sides_are_called_as_training_called_them(of):
     )
 
 
-def test_signatures_go_where_training_took_them(of):
+def test_signatures_are_removed_as_in_training(of):
     row = {"id": 1, "talk": objects([("admin", "hello ^JS"), ("Mira", "hi ^JS")])}
     of(WHO, roles={"admin": "agent"}, special_characters=False)
     assert summarised([row])[1] == "agent: hello\nMira: hi ^js"
@@ -202,7 +202,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize("columns", [None, WHO], ids=["sides", "objects"])
-def test_rows_of_every_form_stand_in_one_file_and_say_the_same_alone(of, columns):
+def test_file_may_mix_layouts_without_changing_a_prompt(of, columns):
     of(columns)
     rows = [{"id": i, **row} for i, row in enumerate(ROWS)]
     together = summarised(rows)
@@ -211,7 +211,7 @@ def test_rows_of_every_form_stand_in_one_file_and_say_the_same_alone(of, columns
     assert not any("{" in text or "[" in text for text in together.values())
 
 
-def test_the_answer_of_an_assistant_is_a_turn_and_the_summary_of_a_transcript_is_none(of):
+def test_answer_to_a_transcript_is_no_turn_but_other_answers_are(of):
     of()
     user, answer = {"role": "user", "content": "my kettle leaks"}, {"role": "assistant"}
     talk = {"id": 1, "messages": [user, answer | {"content": "we are sorry"}]}
@@ -221,7 +221,7 @@ def test_the_answer_of_an_assistant_is_a_turn_and_the_summary_of_a_transcript_is
     assert summarised([row])[1] == "Mira: my kettle leaks\nTom: we are sorry"
 
 
-def test_a_conversation_that_is_empty_is_not_looked_for_elsewhere(of):
+def test_empty_conversation_is_not_replaced_by_another_field(of):
     clean = of(WHO)
     Path("new.jsonl").write_text('{"talk": null, "note": "Mira: a secret of hers"}\n')
     (rows,) = read_file_rows(Path("new.jsonl"), "jsonl", clean.columns, 3, pytest.fail)
@@ -230,13 +230,13 @@ def test_a_conversation_that_is_empty_is_not_looked_for_elsewhere(of):
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "Customer: @shop http://x.io", "\u200d"])
-def test_a_text_without_words_is_refused(of, text):
+def test_text_without_words_is_refused(of, text):
     with pytest.raises(UserError, match="no words"):
         render_text(text, of())
 
 
 @pytest.mark.parametrize("name", ["phone_and_mail.csv", "names.csv", "persons.csv"])
-def test_speakers_of_the_cases_are_called_as_in_training(tmp_path, monkeypatch, name):
+def test_speakers_of_shared_cases_are_named_as_in_training(tmp_path, monkeypatch, name):
     file = shared(f"cases/speakers/{name}")
     files = {"train": name, "validation": None, "test": None}
     edits = {"source": "files", "path": str(file.parent), "files": files}

@@ -1,4 +1,4 @@
-"""From one's own files to params.yaml: what is found, shown and written."""
+"""tools.inspect: what it finds in the user's files, shows, and writes to params.yaml."""
 
 import csv
 import json
@@ -87,11 +87,11 @@ def test_a_file_is_shown_and_becomes_params(workplace, monkeypatch, capsys):
     assert params.clean.roles == {"user": "customer", "assistant": "agent"}
     assert not params.clean.lowercase and not params.clean.handles and params.clean.redact
     assert params.card.data == "mine"
-    # No words of one customer, and the reference nearest to all.
+    # It is the reference most similar to all, without words of a single customer.
     text = Path("presets/mine.yaml").read_text()
     assert "example.org" not in text and "day" not in text
     assert params.score.constant in {row["summary"] for row in rows()}
-    run(monkeypatch, file, "--write", "mine")  # its own preset is written anew
+    run(monkeypatch, file, "--write", "mine")  # its own preset may be overwritten
     assert "already so" in capsys.readouterr().out
 
 
@@ -138,7 +138,7 @@ def test_a_folder_below_the_repository_is_named_from_its_root(workplace, monkeyp
         (["trainers.csv"], {"train": "trainers.csv"}),
     ],
 )  # fmt: skip
-def test_splits_are_told_by_names(tmp_path, names, found):
+def test_splits_are_found_by_file_name(tmp_path, names, found):
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("a,b\n")
@@ -156,18 +156,20 @@ def test_limits_that_cut_more_than_one_in_twenty_are_named(workplace, monkeypatc
     assert 500 < advised < 4000  # estimated, as if each letter were a token
 
 
-def test_limits():
+def test_limit_is_the_next_multiple_that_fits():
     assert limit(list(range(1, 101))) == 96 and limit([3]) == 16 and limit([17, 17]) == 32
 
 
-def test_the_constant_holds_no_word_of_one_dialogue_alone():
+def test_constant_has_no_word_of_only_one_dialogue():
     some = [[f"Mira{n} asks for help"] for n in range(9)] + [["A user asks for help"]] * 4
     assert choose_constant(some) == "A user asks for help"
     assert choose_constant([["Mira asks"], ["Tom answers"]]) is None
     assert choose_constant([["它坏了。"]] * 5) == "它坏了。"
 
 
-def test_time_and_tokens_are_measured_where_the_base_is(workplace, monkeypatch, capsys, tiny_llama):
+def test_time_and_tokens_are_measured_if_the_base_is_there(
+    workplace, monkeypatch, capsys, tiny_llama
+):
     shutil.copytree(tiny_llama, "models/base")
     run(monkeypatch, write_csv(workplace.parent / "mine/a.csv", rows()))
     shown = capsys.readouterr().out
@@ -181,7 +183,7 @@ TWEETS = [
 ]
 
 
-def test_tweets_are_cleaned_as_tweets(workplace, monkeypatch):
+def test_tweets_switch_on_rules_for_tweets(workplace, monkeypatch):
     table = [row | {"text": row["text"] + f" {n} times"} for n, row in enumerate(TWEETS)]
     file = write_csv(workplace.parent / "mine/a.csv", table)
     run(monkeypatch, file, "--write", "mine", "--conversation-column", "text")
@@ -190,7 +192,7 @@ def test_tweets_are_cleaned_as_tweets(workplace, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("chat.txt", "Mira: hi", "chat.txt is no table"),
         ("a.csv", "a,b\n", "a.csv holds no rows"),
@@ -202,20 +204,22 @@ def test_tweets_are_cleaned_as_tweets(workplace, monkeypatch):
         ("", "", "holds no .csv"),
     ],
 )
-def test_what_cannot_be_used_is_one_sentence(workplace, monkeypatch, name, content, said):
+def test_unusable_file_is_one_sentence(workplace, monkeypatch, name, content, message):
     path = workplace.parent / "mine" / name
     if name:
         path.write_text(content)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         run(monkeypatch, path, "--write", "mine")
     assert not Path("presets/mine.yaml").exists()
 
 
-@pytest.mark.parametrize(("name", "said"), [("Mine!", "small letters"), ("samsum", "another name")])
-def test_names_of_presets(workplace, monkeypatch, name, said):
+@pytest.mark.parametrize(
+    ("name", "message"), [("Mine!", "small letters"), ("samsum", "another name")]
+)
+def test_invalid_name_of_a_preset_is_refused(workplace, monkeypatch, name, message):
     before = Path("params.yaml").read_bytes()
     file = write_csv(workplace.parent / "mine/a.csv", rows())
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         run(monkeypatch, file, "--write", name)
     assert Path("params.yaml").read_bytes() == before
 
@@ -226,7 +230,7 @@ LAYOUTS += ["reference_columns.csv", "reference_objects.jsonl"]
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_cases_of_layouts(workplace, monkeypatch, capsys, name):
+def test_shared_layouts_are_found(workplace, monkeypatch, capsys, name):
     run(monkeypatch, shared(f"cases/layouts/{name}"), "--write", "mine")
     shown = capsys.readouterr().out
     assert "customer: Hello, the kettle leaks from the base, this is week 1\n" in shown
@@ -238,7 +242,7 @@ def test_two_commands_from_a_file_to_a_model(project):
     shutil.copytree(ROOT / "presets", project.root / "presets")
     file = write_csv(project.root.parent / "mine/chats.csv", rows(), "cp1252", delimiter="\t")
     project.python("-m", "tools.inspect", str(file), "--write", "mine")
-    project.params(**{"generate.max_new_tokens": 4})  # a tiny model writes to the end
+    project.params(**{"generate.max_new_tokens": 4})  # a tiny model never stops by itself
     project.dvc("repro")
     assert (project.root / "models/adapter/summarizer.json").exists()
     assert (project.root / "metrics/score.json").exists()
@@ -247,7 +251,7 @@ def test_two_commands_from_a_file_to_a_model(project):
     assert "changed deps" in project.dvc("status").stdout
 
 
-def test_what_is_not_read_and_who_is_not_named_is_said(workplace, monkeypatch, capsys):
+def test_unread_columns_and_missing_speakers_are_reported(workplace, monkeypatch, capsys):
     first = "Hello, this is what I wrote to you first"
     table = [row | {"first message": first, "mood": "sad"} for row in rows()]
     for number in (4, 5, 6):
@@ -258,7 +262,7 @@ def test_what_is_not_read_and_who_is_not_named_is_said(workplace, monkeypatch, c
     assert "3 of 40 conversations have fewer than two speakers, such as row 5" in shown
 
 
-def test_fields_that_ask_for_a_side_give_roles(workplace, monkeypatch):
+def test_yes_or_no_field_of_a_side_gives_roles(workplace, monkeypatch):
     file = workplace.parent / "mine/a.jsonl"
     sides = [{"incoming": True, "body": "my {} broke"}, {"incoming": False, "body": "sorry, {}"}]
     lines = [

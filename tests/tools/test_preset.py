@@ -1,4 +1,4 @@
-"""Every shipped preset applies, validates and fits its model; a wrong one changes nothing."""
+"""Every preset applies, validates and fits its model, and a wrong one changes nothing."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ from tools import preset
 LLAMA2 = LlamaConfig(
     vocab_size=32000, hidden_size=4096, intermediate_size=11008, num_hidden_layers=32
 )
-CONFIGS = {  # what the hub's config.json says of each shape
+CONFIGS = {  # shapes in the config.json of each model on the hub
     "meta-llama/Llama-2-7b-hf": LLAMA2,
     "NousResearch/Llama-2-7b-hf": LLAMA2,
     "Qwen/Qwen3-0.6B": Qwen3Config(
@@ -58,13 +58,13 @@ def workplace(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_preset(workplace, monkeypatch, name):
+def test_preset_applies_and_fits_its_model(workplace, monkeypatch, name):
     before = (workplace / "params.yaml").read_text()
     after = preset.apply(name, before)
     (workplace / "params.yaml").write_text(after)
     params = load()
     assert preset.apply(name, after) == after
-    # Comments and layout stay: a line that differs holds a leaf that the preset sets.
+    # Comments and layout are kept: only lines with a param of the preset differ.
     leaves = {key for layer in preset.layers(name) for key in leaf_names(layer)}
     changed = set(after.splitlines()) - set(before.splitlines())
     assert {line.split(":")[0].strip(" -") for line in changed} <= leaves
@@ -101,8 +101,8 @@ def leaf_names(layer: dict):
             yield key
 
 
-def test_known_size_of_llama_2():
-    assert lora_size(LLAMA2, 16) == 39_976_960  # what peft's users see for r = 16
+def test_lora_of_llama_2_has_the_known_size():
+    assert lora_size(LLAMA2, 16) == 39_976_960  # as peft reports for r = 16
 
 
 def test_tool_writes_and_shows_the_difference(workplace):
@@ -118,13 +118,13 @@ def test_tool_writes_and_shows_the_difference(workplace):
     assert again.stdout == "preset: qwen3-0.6b: already so, nothing changed\n"
 
 
-def test_leaves_that_a_preset_does_not_set_stay(workplace):
+def test_params_that_a_preset_does_not_set_are_kept(workplace):
     text = (workplace / "params.yaml").read_text().replace("seed: 42", "seed: 7")
     params = yaml.safe_load(preset.apply("llama2-7b-tweetsumm", text))
     assert params["finetune"]["seed"] == 7 and params["model"]["quantization"] == "nf4"
 
 
-def test_roles_are_set_as_they_are(workplace):
+def test_roles_are_replaced_and_not_merged(workplace):
     before = (workplace / "params.yaml").read_text()
     for number, roles in enumerate(["{user: customer}", "{bot: agent}", "null"]):
         (workplace / f"presets/r{number}.yaml").write_text(f"clean: {{roles: {roles}}}")
@@ -133,7 +133,7 @@ def test_roles_are_set_as_they_are(workplace):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("finetune: {lora: {rank: 2}}", "sets finetune.lora.rank, which params.yaml does not have"),
         ("finetune: {lora: {r: 0}}", "preset bad: finetune.lora.r is 0"),
@@ -145,26 +145,26 @@ def test_roles_are_set_as_they_are(workplace):
         ("presets: seed", "presets must be a list"),
     ],
 )
-def test_a_wrong_preset_is_one_sentence_and_changes_nothing(workplace, content, said):
+def test_wrong_preset_is_one_sentence_and_changes_nothing(workplace, content, message):
     (workplace / "presets/bad.yaml").write_text(content)
     before = (workplace / "params.yaml").read_bytes()
     done = python("-m", "tools.preset", "bad", cwd=workplace)
     assert done.returncode == 1
-    assert said in done.stderr and done.stderr.count("\n") == 1
+    assert message in done.stderr and done.stderr.count("\n") == 1
     assert (workplace / "params.yaml").read_bytes() == before
     assert sorted(file.name for file in workplace.iterdir()) == ["params.yaml", "presets"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"), [(["nonesuch"], "there is no preset nonesuch"), ([], "usage: ")]
+    ("arguments", "message"), [(["nonesuch"], "there is no preset nonesuch"), ([], "usage: ")]
 )
-def test_names_are_listed(workplace, arguments, said):
+def test_missing_or_unknown_name_lists_the_presets(workplace, arguments, message):
     done = python("-m", "tools.preset", *arguments, cwd=workplace)
-    assert done.returncode == 1 and said in done.stderr
+    assert done.returncode == 1 and message in done.stderr
     assert all(name in done.stderr for name in NAMES)
 
 
-def test_broken_params_are_told_first(tmp_path):
+def test_invalid_params_are_reported_first(tmp_path):
     write_params(tmp_path, {"clean.holdout": 2})
     done = python("-m", "tools.preset", "seed", cwd=tmp_path)
     assert "params.yaml: clean.holdout is 2" in done.stderr

@@ -1,4 +1,4 @@
-"""A preset means the same whatever preset was written before it."""
+"""A preset has the same effect after any other preset."""
 
 import itertools
 from copy import deepcopy
@@ -10,8 +10,8 @@ from tests.helpers.data import ROOT
 from tests.test_walls import flatten
 from tools import preset
 
-# What a preset answers for that names a dataset, and one that names a model. The lengths of the
-# texts decide the limits and, with the model, how many are summarised at a time.
+# The params that a preset for a dataset, or for a model, must set. The lengths of the texts decide
+# the limits and, with the model, the number of prompts in a batch.
 OF_DATA = {
     *("fetch.dataset", "clean.columns", "clean.roles", "clean.html", "clean.urls"),
     *("clean.handles", "clean.signatures", "clean.special_characters", "clean.lowercase"),
@@ -27,7 +27,7 @@ OF_MODEL = {
     *("finetune.lr_scheduler_type", "finetune.activation_checkpointing", "finetune.ranking"),
     *("finetune.evals_per_epoch", "generate.num_beams", "card.base", "card.base_license"),
 }
-# A preset as `tools.inspect --write` leaves it: other columns, roles, files in a folder of its own.
+# A preset as `tools.inspect --write` writes it: other columns, roles, and a folder of files.
 WRITTEN = {
     "fetch": {"dataset": {"source": "files", "path": "data/mine", "files": {"train": "a.csv"}}},
     "clean": {
@@ -62,7 +62,7 @@ def write(params: dict, layers: list[dict]) -> dict:
 
 
 def leaves(params: dict) -> dict[str, object]:
-    """Every leaf that is used: what names a repository is not where the source is another."""
+    """Every param that has an effect: a repository has none if the source is not the hub."""
     used = deepcopy(params)
     if used["fetch"]["dataset"]["source"] not in ("hub", "dialogstudio"):
         del used["fetch"]["dataset"]["hub"]
@@ -80,7 +80,7 @@ def within(key: str, group: set[str]) -> bool:
 
 
 def answers_for(layers: list[dict], key: str) -> bool:
-    """Whether the preset answers for a leaf: it sets it, or names what the leaf belongs to."""
+    """Whether the preset must set a param: it sets it, or names the dataset or model it belongs to."""
     named = set().union(*(flatten(layer) for layer in layers))
     return (
         key in named
@@ -90,7 +90,7 @@ def answers_for(layers: list[dict], key: str) -> bool:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_after_any_other_preset_it_is_what_it_is_over_the_defaults(layers, name):
+def test_preset_gives_the_same_params_after_any_other(layers, name):
     alone = leaves(write(DEFAULTS, layers[name]))
     for other in layers:
         after = leaves(write(write(DEFAULTS, layers[other]), layers[name]))
@@ -102,13 +102,13 @@ def test_after_any_other_preset_it_is_what_it_is_over_the_defaults(layers, name)
         assert not left, f"{name} after {other}"
 
 
-def test_every_leaf_that_a_preset_sets_belongs_to_the_data_or_to_the_model(layers):
+def test_presets_set_only_params_of_the_data_or_the_model(layers):
     keys = {k for part in itertools.chain(*layers.values()) for k, v in flatten(part).items()}
     patches = {k for k in keys if k in leaves(DEFAULTS)}
     assert {key for key in patches if not within(key, OF_DATA | OF_MODEL)} == set()
 
 
-def test_the_ungated_copy_trains_as_the_gated_one(layers):
+def test_ungated_preset_trains_as_the_gated_one(layers):
     gated, ungated = (
         leaves(write(DEFAULTS, layers[f"llama2-7b-tweetsumm{end}"])) for end in ("", "-ungated")
     )

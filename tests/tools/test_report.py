@@ -1,4 +1,4 @@
-"""The pictures and tables people look at come from the metrics, whatever people wrote."""
+"""The pictures and tables of the report agree with the metrics, and texts are escaped."""
 
 import json
 
@@ -6,7 +6,7 @@ from tests.helpers.project import ROOT
 from tools.report import TABLE, table
 
 
-def test_report_draws_tables_and_escapes(reproduced):
+def test_report_draws_tables_and_escapes_texts(reproduced):
     root = reproduced.root
     (root / "README.md").write_text("before\n<!-- results -->\nold\n<!-- /results -->\nafter\n")
     summaries = root / "data/summaries/tuned.jsonl"
@@ -45,7 +45,7 @@ def test_report_draws_tables_and_escapes(reproduced):
     assert heads == dict.fromkeys(["bleu_by_length", "loss", "summary_length", "sweep"], b"\x89PNG")
 
 
-def test_committed_readme_shows_the_committed_metrics():
+def test_readme_shows_the_committed_metrics():
     score = json.loads((ROOT / "metrics/score.json").read_text(encoding="utf-8"))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert TABLE.search(readme)[0] == f"<!-- results -->\n{table(score)}<!-- /results -->"

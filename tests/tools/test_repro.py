@@ -9,7 +9,7 @@ from tools import repro
 
 @pytest.fixture
 def started(monkeypatch):
-    """The commands that would have been run."""
+    """The commands that would be run."""
     commands = []
     monkeypatch.setattr("sys.argv", ["repro", "clean"])
     monkeypatch.setattr(repro, "reproduce", lambda command, _: commands.append(command))
@@ -17,7 +17,7 @@ def started(monkeypatch):
 
 
 @pytest.mark.parametrize("path", ["data", ".", "data/clean", "metrics/.."])
-def test_a_path_that_the_pipeline_writes_is_one_sentence(tmp_path, monkeypatch, started, path):
+def test_source_in_an_output_folder_is_one_sentence(tmp_path, monkeypatch, started, path):
     write_params(tmp_path, {"fetch.dataset.path": path})
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"fetch\.dataset\.path is .*the pipeline writes"):
@@ -25,7 +25,7 @@ def test_a_path_that_the_pipeline_writes_is_one_sentence(tmp_path, monkeypatch, 
     assert not started
 
 
-def test_params_that_fit_are_run(tmp_path, monkeypatch, started):
+def test_valid_params_are_run(tmp_path, monkeypatch, started):
     project(tmp_path, monkeypatch)
     repro.main()
     assert started[0][-2:] == ["repro", "clean"]

@@ -1,4 +1,4 @@
-"""What one clone made, another downloads: the cache through a remote, the adapter by its tag."""
+"""A clone downloads what another has trained: the cache from a remote, the adapter by its tag."""
 
 import json
 import shutil
@@ -24,23 +24,23 @@ def shared(reproduced, tmp_path) -> Project:
     return first
 
 
-def test_a_colleague_downloads_instead_of_training(shared, tmp_path):
+def test_second_clone_downloads_instead_of_training(shared, tmp_path):
     shared.run("git", "clone", "-q", str(shared.root), str(tmp_path / "second"))
     second = Project(tmp_path / "second")
-    said = second.dvc("repro", "--pull").stdout
-    assert not ran(said) and "up to date" in said
+    printed = second.dvc("repro", "--pull").stdout
+    assert not ran(printed) and "up to date" in printed
     adapter = "models/adapter/adapter_model.safetensors"
     assert (second.root / adapter).read_bytes() == (shared.root / adapter).read_bytes()
     assert second.run("git", "status", "--porcelain").stdout == ""
 
 
-def test_a_version_is_a_tag_and_its_adapter_can_be_had_by_it(shared, tmp_path):
+def test_adapter_can_be_downloaded_by_the_tag_of_its_version(shared, tmp_path):
     shared.python("-m", "tools.card")
     shared.run("git", "add", "MODEL_CARD.md")
     shared.run("git", "commit", "-qm", "card")
     shared.run("gto", "register", "summarizer")
     assert shared.run("git", "tag").stdout.split() == ["summarizer@v0.0.1"]
-    # What comes after the tag does not change what the tag names.
+    # Later changes do not affect what the tag names.
     shutil.rmtree(shared.root / "models/adapter")
     command = ["artifacts", "get", str(shared.root), "summarizer", "--rev", "v0.0.1"]
     shared.dvc(*command, "-o", str(tmp_path / "adapter"))
@@ -59,7 +59,7 @@ def test_a_version_is_a_tag_and_its_adapter_can_be_had_by_it(shared, tmp_path):
     assert f"`models/adapter`, made by `finetune`: md5 `{adapter}`" in body
 
 
-def test_a_card_is_refused_where_scores_are_of_another_adapter(shared):
+def test_card_is_refused_if_the_scores_are_of_another_adapter(shared):
     shared.params(**{"finetune.learning_rate": 0.5})
     done = shared.python("-m", "tools.card", check=False)
     assert done.returncode == 1 and done.stderr.startswith("error: ")

@@ -1,4 +1,4 @@
-"""New conversations go the way the training data went."""
+"""New conversations are read and cleaned like the training data."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ from tools.conversations import render
 from tools.rows import read_rows
 
 
-def test_summary_of_a_text_is_that_of_the_pipeline(reproduced):
+def test_summary_of_a_text_equals_that_of_the_pipeline(reproduced):
     root = reproduced.root
     row = json.loads((root / "corpus/test.jsonl").read_text().splitlines()[0])
     chat = root / "chat.txt"
@@ -33,7 +33,7 @@ def test_summary_of_a_text_is_that_of_the_pipeline(reproduced):
     assert both == f"tuned: {expected['tuned']}\nbase: {expected['base']}\n"
 
 
-def test_jsonl_streams_and_tells_bad_lines_by_number(reproduced):
+def test_jsonl_is_streamed_and_bad_lines_are_numbered(reproduced):
     root = reproduced.root
     good = [
         {"id": "a", "conversation": "Customer: late\nAgent: sorry"},
@@ -53,8 +53,8 @@ def test_jsonl_streams_and_tells_bad_lines_by_number(reproduced):
     assert rejected == bad
 
 
-def test_every_file_gives_a_line_a_conversation(reproduced, tmp_path):
-    """A table, compressed, with a bad row; and standard input, which is told by what it holds."""
+def test_table_and_standard_input_give_a_line_for_each_conversation(reproduced, tmp_path):
+    """A compressed table with a bad row, and standard input, whose format its content decides."""
     rows = 'id,conversation\n007,"customer: late\nagent: sorry"\n8,x,y\n9,\n10,customer: hi\n'
     file = tmp_path / "chats.CSV.gz"
     file.write_bytes(gzip.compress(rows.encode("utf-16")))
@@ -77,14 +77,14 @@ def test_every_file_gives_a_line_a_conversation(reproduced, tmp_path):
 @pytest.mark.parametrize(
     ("name", "count"), [("chats.ndjson", 5), ("chats_bom.jsonl", 5), ("chat_utf16.txt", 1)]
 )
-def test_cases(reproduced, name, count):
+def test_shared_files_give_a_line_for_each_conversation(reproduced, name, count):
     file = shared(f"cases/files/{name}")
     done = reproduced.python("-m", "tools.summarize", str(file))
     assert len(done.stdout.splitlines()) == count
 
 
 @pytest.mark.parametrize("text", ["", "   \n", "Customer: @handle http://x.io"])
-def test_nothing_to_summarise_is_a_sentence(reproduced, text):
+def test_text_without_words_is_one_sentence(reproduced, text):
     (reproduced.root / "chat.txt").write_text(text)
     try:
         done = reproduced.python("-m", "tools.summarize", "chat.txt", check=False)
@@ -112,11 +112,11 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("line", "said"), FAULTS, ids=range(len(FAULTS)))
-def test_lines_that_cannot_be_summarised_are_named(tmp_path, line, said):
+@pytest.mark.parametrize(("line", "message"), FAULTS, ids=range(len(FAULTS)))
+def test_lines_that_cannot_be_summarised_are_named(tmp_path, line, message):
     texts, faults = rendered(tmp_path, f'{{"conversation": "hi there"}}\n{line}\n')
     assert texts == {1: "hi there"} and len(faults) == 1
-    assert faults[0].startswith(said)
+    assert faults[0].startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -128,13 +128,13 @@ def test_lines_that_cannot_be_summarised_are_named(tmp_path, line, said):
     ],
     ids=["surrogate", "long", "right to left"],
 )
-def test_odd_lines_become_prompts(tmp_path, line):
+def test_unusual_lines_become_prompts(tmp_path, line):
     texts, faults = rendered(tmp_path, line + "\n")
     assert texts[1] and not faults
 
 
 def rendered(folder: Path, content: str) -> tuple[dict, list[str]]:
-    """Conversations by id, and what is said of other lines, of a file of JSON lines."""
+    """Conversations of a file of JSON lines by id, and the faults of its other lines."""
     params, faults, found = load(ROOT / "params.yaml"), [], {}
     file = folder / "many.jsonl"
     file.write_text(content, encoding="utf-8")
@@ -152,7 +152,7 @@ def test_summarising_redacts_as_training_does(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["absent", "folder"])
-def test_files_that_cannot_be_summarised(tmp_path, kind):
+def test_unusable_file_is_named(tmp_path, kind):
     write_params(tmp_path)
     for folder in ("models/base", "models/adapter", *(["chat.txt"] if kind == "folder" else [])):
         (tmp_path / folder).mkdir(parents=True)

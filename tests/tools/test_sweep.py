@@ -1,4 +1,4 @@
-"""Sweeps on real DVC: a queue, and a guided search that is interrupted, killed and gone on with."""
+"""Sweeps on real DVC: a queue, and a guided search that is interrupted, killed and resumed."""
 
 import csv
 import shutil
@@ -33,7 +33,7 @@ SEARCH = {
 
 @pytest.fixture
 def recorded(reproduced, tmp_path, monkeypatch) -> Project:
-    """A copy of the reproduced project that tells which stages ran."""
+    """A copy of the reproduced project that records which stages ran."""
     shutil.copytree(reproduced.root, tmp_path / "project")
     (tmp_path / "ran").touch()
     monkeypatch.setenv("RAN", str(tmp_path / "ran"))
@@ -58,12 +58,12 @@ def wait_for(condition, what: str, seconds: float = 300) -> None:
         time.sleep(0.1)
 
 
-def test_a_queue_runs_no_stage_that_it_does_not_touch(recorded):
+def test_queue_runs_only_the_stages_that_it_changes(recorded):
     grid = ["-S", "finetune.lora.r=4", "-S", "finetune.learning_rate=2e-5,1e-3"]
     recorded.dvc("exp", "run", "--queue", *grid, "finetune", "generate@base")
     recorded.dvc("queue", "start")
     wait_for(lambda: len(experiments(recorded)) == 2, "two experiments")
-    # One of the two is what `dvc repro` has made, so it has nothing to train.
+    # One of the two equals the result of `dvc repro`, so it needs no training.
     assert ran(recorded) == {"stages.finetune": 1}
     seen = set()
     for name in experiments(recorded):
@@ -73,13 +73,13 @@ def test_a_queue_runs_no_stage_that_it_does_not_touch(recorded):
     assert seen == {2e-5, 1e-3}
 
 
-def test_a_search_goes_on_after_an_interrupt_and_a_kill(recorded):
+def test_search_resumes_after_an_interrupt_and_a_kill(recorded):
     root = recorded.root
     (root / "sweep.yaml").write_text(yaml.safe_dump(SEARCH))
     command = [sys.executable, "-m", "tools.sweep"]
 
     def stop(with_signal: signal.Signals, when) -> tuple[int, str]:
-        """Start the sweep and send it the signal when what it has said is enough."""
+        """Start the sweep and send it the signal once `when` is true of its output."""
         log = root.parent / f"log{with_signal}"
         with open(log, "w") as out:
             env = recorded.environment
@@ -99,23 +99,23 @@ def test_a_search_goes_on_after_an_interrupt_and_a_kill(recorded):
         return [*found, *(root / ".dvc/tmp/exps/standalone").glob("tmp*")]
 
     def trains(run: int):
-        return lambda said: ran(recorded)["stages.finetune"] == run
+        return lambda _: ran(recorded)["stages.finetune"] == run
 
-    status, said = stop(signal.SIGINT, trains(1))
+    status, output = stop(signal.SIGINT, trains(1))
     assert status == 130
     wait_for(lambda: not left(), "the end of all processes", 10)
     sentence = "error: interrupted: finished trials are kept, run again to resume"
-    assert said.splitlines()[-1] == sentence
+    assert output.splitlines()[-1] == sentence
     status, killed = stop(signal.SIGKILL, trains(3))
     assert status == -signal.SIGKILL and left()
     done = recorded.python("-m", "tools.sweep")
     wait_for(lambda: not left(), "the end of all processes", 10)
 
-    # What was interrupted was asked for again, and what was killed likewise.
+    # The interrupted trial and the killed one were proposed again.
     def asked(text: str, number: int) -> str:
         return text.split(f"search-{number}: ")[1].splitlines()[0]
 
-    assert asked(said, 0) == asked(killed, 1)
+    assert asked(output, 0) == asked(killed, 1)
     assert asked(killed, 2) == asked(done.stdout, 3)
     table = list(csv.DictReader((root / "metrics/sweep.csv").open()))
     assert [(row["experiment"], row["state"]) for row in table] == [
@@ -125,14 +125,14 @@ def test_a_search_goes_on_after_an_interrupt_and_a_kill(recorded):
     assert [row["finetune.learning_rate"] for row in table] == ["0.02", "1e-06"]
     assert float(table[0]["best"]) == float(table[0]["validation_loss"])
     assert experiments(recorded) == ["search-1"]
-    # Nothing but training ran, the test split stayed unseen and the workspace as it was.
+    # Only training ran, the test split was not used, and the workspace did not change.
     assert set(ran(recorded)) == {"stages.finetune"}
     assert recorded.run("git", "status", "--porcelain").stdout.split() == [
         *("??", "metrics/sweep.csv"),
         *("??", "sweep.yaml"),
     ]
 
-    # The winner is taken as the sweep says, after which it has no trial left to run.
+    # The best trial is applied as advised. After that, no trial is left to run.
     assert "dvc exp apply search-1; dvc repro" in done.stdout
     recorded.dvc("exp", "apply", "search-1")
     again = recorded.python("-m", "tools.sweep").stdout
@@ -144,7 +144,7 @@ def test_a_search_goes_on_after_an_interrupt_and_a_kill(recorded):
     assert "params.yaml changed since the study search began" in other.stderr
 
 
-def test_a_sweep_ends_when_its_first_trial_fails(recorded):
+def test_sweep_ends_if_its_first_trial_fails(recorded):
     search = SEARCH | {"set": {"fetch.dataset.path": "nowhere"}}
     (recorded.root / "sweep.yaml").write_text(yaml.safe_dump(search))
     done = recorded.python("-m", "tools.sweep", check=False)
@@ -172,7 +172,7 @@ def test_a_sweep_ends_when_its_first_trial_fails(recorded):
         ({"naem": "a"}, "naem: "),
     ],
 )
-def test_a_wrong_sweep_file_is_told_before_anything_runs(tmp_path, change, sentence):
+def test_wrong_sweep_file_is_refused(tmp_path, change, sentence):
     file = tmp_path / "sweep.yaml"
     file.write_text(yaml.safe_dump(SEARCH | change))
     raw = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -180,15 +180,15 @@ def test_a_wrong_sweep_file_is_told_before_anything_runs(tmp_path, change, sente
         check(read_sweep(file), raw, file.name)
 
 
-def test_the_sweep_file_of_the_project_is_sound():
+def test_sweep_file_of_the_project_is_valid():
     raw = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     sweep = read_sweep(ROOT / "sweep.yaml")
     assert set(check(sweep, raw, "sweep.yaml")) == set(sweep.space)
     assert override(raw, sweep.set) != raw
 
 
-def test_numbers_of_a_space_are_numbers_however_yaml_reads_them():
-    # PyYAML takes 2e-4 for a text.
+def test_numbers_in_exponent_notation_are_numbers():
+    # PyYAML reads 2e-4 as a text.
     values = yaml.safe_load("{low: 2e-4, high: 1e-3, log: true}")
     sweep = Sweep.model_validate(SEARCH | {"space": {"finetune.learning_rate": values}})
     found = sweep.space["finetune.learning_rate"].distribution()

@@ -1,4 +1,4 @@
-"""What is wrong with sweep.yaml is told in one sentence that names the key."""
+"""An error in sweep.yaml is one sentence that names the key."""
 
 import pytest
 import yaml
@@ -26,12 +26,12 @@ SWEEPS = [
 ]
 
 
-@pytest.mark.parametrize(("edit", "said"), SWEEPS)
-def test_sweep_files(tmp_path, edit, said):
+@pytest.mark.parametrize(("edit", "message"), SWEEPS)
+def test_wrong_sweep_file_is_one_sentence(tmp_path, edit, message):
     path = tmp_path / "sweep.yaml"
     if isinstance(edit, dict):
         edit = yaml.safe_dump(yaml.safe_load((ROOT / "sweep.yaml").read_text("utf-8")) | edit)
     path.write_text(edit, encoding="utf-8")
     with pytest.raises(UserError) as error:
         check(read_sweep(path), tiny_params(), "sweep.yaml")
-    assert said in str(error.value) and "\n" not in str(error.value)
+    assert message in str(error.value) and "\n" not in str(error.value)

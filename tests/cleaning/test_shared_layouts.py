@@ -1,4 +1,4 @@
-"""Conversations as people bring them: each file of the cases gives the same turns and references."""
+"""Every file of the shared cases of layouts gives the same turns and references."""
 
 import pytest
 
@@ -53,9 +53,7 @@ def cleaned(tmp_path, monkeypatch, file: str, columns: dict | str) -> list[dict]
 
 
 @pytest.mark.parametrize(("file", "columns"), CASES + AUTO)
-def test_every_layout_gives_the_turns_and_references_of_the_plain_one(
-    tmp_path, monkeypatch, file, columns
-):
+def test_every_layout_gives_the_same_turns_and_references(tmp_path, monkeypatch, file, columns):
     (tmp_path / "plain").mkdir()
     (tmp_path / "other").mkdir()
     plain = cleaned(tmp_path / "plain", monkeypatch, "plain.jsonl", TURNS)

@@ -1,4 +1,4 @@
-"""Columns that nobody named: what programs and people write gives its turns and references."""
+"""`clean.columns: auto` finds the turns and references in the formats of programs and people."""
 
 import json
 
@@ -16,7 +16,7 @@ OTHER = [f"In case {i} a lamp is broken; a picture is wanted." for i in range(12
 NAMED = ("customer", "agent")
 
 
-def said(speaker: str, text: str) -> dict:
+def message(speaker: str, text: str) -> dict:
     return {"speaker": speaker, "text": text}
 
 
@@ -25,7 +25,7 @@ CELLS = {
     "tuples in a tuple": (NAMED, lambda a, b: repr((("customer", a), ("agent", b)))),
     "an array": (
         NAMED,
-        lambda a, b: f"array([{said('customer', a)},\n {said('agent', b)}], dtype=object)",
+        lambda a, b: f"array([{message('customer', a)},\n {message('agent', b)}], dtype=object)",
     ),
     "a list a side": (
         NAMED,
@@ -79,7 +79,7 @@ CELLS = {
         ),
     ),
 }
-# Cells of texts in lists, which JSON lines give, and of text that says so.
+# Cells with lists of texts, and cells with a text in some format.
 CELLS |= {
     "a time in each turn": (
         ("Mira", "Tom"),
@@ -142,7 +142,7 @@ def test_cells_give_speakers_and_texts(cell):
     assert turns == [turn for pair in PAIRS for turn in zip(names, pair, strict=True)]
 
 
-def test_numbers_beside_texts_name_the_speakers():
+def test_list_of_numbers_gives_the_speakers():
     talks = [list(pair) for pair in PAIRS]
     speakers = [[0, 1]] * len(PAIRS)
     table = pl.DataFrame({"utterances": talks, "speaker_ids": speakers, "summary": TOLD})
@@ -151,7 +151,7 @@ def test_numbers_beside_texts_name_the_speakers():
 
 
 @pytest.mark.parametrize("names", SUMMARIES)
-def test_references_under_other_names(names):
+def test_reference_columns_of_other_names_are_found(names):
     talks = [f"Mira: {a}\nTom: {b}" for a, b in PAIRS]
     given = dict(zip(names, SUMMARIES[names], strict=True))
     _, references = read(pl.DataFrame({"id": range(12), "transcript": talks, **given}))
@@ -169,7 +169,7 @@ def test_references_may_be_empty_in_any_column(names):
     assert references == [[text for text in row if text] for row in rows]
 
 
-def test_what_is_missing_is_no_reference():
+def test_missing_value_is_not_a_reference():
     talks = [f"Mira: {a}\nTom: {b}" for a, b in PAIRS]
     given = {"summary1": TOLD, "summary2": ["nan"] * 12, "summary3": ["None"] * 12}
     _, references = read(pl.DataFrame({"dialogue": talks, **given}))
@@ -179,7 +179,7 @@ def test_what_is_missing_is_no_reference():
     assert references == [[text] for text in TOLD]
 
 
-def test_references_in_objects_of_another_name():
+def test_references_inside_objects_are_found():
     talks = [f"Mira: {a}\nTom: {b}" for a, b in PAIRS]
     pairs = zip(TOLD, OTHER, strict=True)
     notes = [str([{"by": 1, "summary": a}, {"by": 2, "summary": b}]) for a, b in pairs]
@@ -187,7 +187,7 @@ def test_references_in_objects_of_another_name():
     assert references == [list(pair) for pair in zip(TOLD, OTHER, strict=True)]
 
 
-def test_numbers_of_each_conversation_s_own_people():
+def test_author_numbers_become_speakers():
     talks = [
         json.dumps([{"author_id": 9000 + n, "body": a}, {"author_id": 7, "body": b}])
         for n, (a, b) in enumerate(PAIRS)
@@ -199,14 +199,14 @@ def test_numbers_of_each_conversation_s_own_people():
 KINDS = {
     "text": lambda a, b: f"Mira: {a}\nTom: {b}",
     "texts": lambda a, b: [f"Mira: {a}", f"Tom: {b}"],
-    "objects": lambda a, b: [said("Mira", a), said("Tom", b)],
-    "an object": lambda a, b: {"turns": [said("Mira", a), said("Tom", b)]},
+    "objects": lambda a, b: [message("Mira", a), message("Tom", b)],
+    "an object": lambda a, b: {"turns": [message("Mira", a), message("Tom", b)]},
 }
 
 
 @pytest.mark.parametrize("first", KINDS)
 @pytest.mark.parametrize("second", KINDS)
-def test_each_row_is_read_by_its_own_kind(first, second):
+def test_each_row_is_read_by_its_own_layout(first, second):
     writers = [KINDS[first], KINDS[second]]
     rows = [
         {"talk": writers[i % 2](*pair), "summary": [TOLD[i], OTHER[i]] if i % 2 else TOLD[i]}
