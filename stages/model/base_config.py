@@ -32,7 +32,9 @@ def load_config(folder: str | Path):
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except LOAD_ERRORS as error:
         raise load_error(folder, error) from None
-    if config.is_encoder_decoder or not any(type(config) in kinds for kinds in AUTO.values()):
+    writes = hasattr(config.get_text_config(decoder=True), "vocab_size")
+    known = any(type(config) in kinds for kinds in AUTO.values())
+    if config.is_encoder_decoder or not (known and writes):
         raise UserError(
             f"{folder} holds no decoder that transformers can build ({config.model_type}):"
             " choose another one in fetch.model"

@@ -1,8 +1,10 @@
 """The base model with LoRA matrices to train (Hu et al. 2021, https://arxiv.org/abs/2106.09685)."""
 
 import re
+from functools import partial
 from pathlib import Path
 
+import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
 from peft.tuners.tuners_utils import _check_lora_target_modules_mamba
 from torch import nn
@@ -15,7 +17,7 @@ from stages.model.loading import load_base
 from stages.model.text_part import decoder_name
 from stages.params import Lora, Params
 from stages.training.adapter import check_round_trip
-from stages.training.base_checks import choose_rows
+from stages.training.base_checks import FEW, choose_rows, ids
 
 KEY = "finetune.lora.target_modules"
 
@@ -73,8 +75,10 @@ def layers_to_adapt(model, lora: Lora) -> list[str]:
     if last and last > layers:
         raise UserError(f"finetune.lora.last_layers is {last}: the base model has {layers} layers")
     modules, asked = text_modules(model), lora.target_modules
-    head = model.get_output_embeddings()
-    linear = [name for name, m in modules.items() if is_linear(m) and m is not head]
+    head, called = model.get_output_embeddings(), called_kinds(model, modules)
+    linear = [
+        n for n, m in modules.items() if is_linear(m) and m is not head and kind_of(n) in called
+    ]
     if asked == "all-linear":
         found = [name for name in linear if not is_refused_by_peft(model, name)]
     elif isinstance(asked, str):
@@ -82,6 +86,7 @@ def layers_to_adapt(model, lora: Lora) -> list[str]:
     else:
         matches = {one: [n for n in modules if f".{n}".endswith(f".{one}")] for one in asked}
         missing = [one for one, names in matches.items() if not names]
+        missing += [one for one in asked if kind_of(one) not in called]
         if missing:
             raise UserError(f"{KEY}: the base model has no {missing[0]}, {what_it_has(linear)}")
         chosen = {name for names in matches.values() for name in names}
@@ -114,10 +119,30 @@ def is_linear(module: nn.Module) -> bool:
     )
 
 
+def called_kinds(model, modules: dict[str, nn.Module]) -> set[str]:
+    """The kinds of which any layer is called: some models read a layer's weights past the layer,
+    and so past its adapter."""
+    called = set()
+    hooks = [
+        module.register_forward_pre_hook(partial(lambda kind, *_: called.add(kind), kind_of(name)))
+        for name, module in modules.items()
+    ]
+    row = torch.tensor([ids(model, FEW, 3)], device=model.device)
+    with torch.no_grad():
+        model(input_ids=row, attention_mask=torch.ones_like(row))
+    for hook in hooks:
+        hook.remove()
+    return called
+
+
+def kind_of(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
 def is_refused_by_peft(model, name: str) -> bool:
     """A few layers of Mamba are read by a kernel that would pass the adapter by."""
     try:
-        _check_lora_target_modules_mamba(LoraConfig(), model, name.rpartition(".")[2])
+        _check_lora_target_modules_mamba(LoraConfig(), model, kind_of(name))
     except ValueError:
         return True
     return False
@@ -129,14 +154,14 @@ def layer_of(name: str, layers: int) -> int:
 
 
 def what_it_has(linear: list[str]) -> str:
-    kinds = dict.fromkeys(name.rpartition(".")[2] for name in linear)
+    kinds = dict.fromkeys(map(kind_of, linear))
     return f"its linear layers are {', '.join(kinds)}: name some of them, or use all-linear"
 
 
 def shorten(model, names: list[str]) -> list[str]:
     """The last parts of the names where these alone mean the same modules to peft."""
-    parts = sorted({name.rpartition(".")[2] for name in names})
-    matched = [n for n, _ in model.named_modules() if n.rpartition(".")[2] in parts]
+    parts = sorted(set(map(kind_of, names)))
+    matched = [n for n, _ in model.named_modules() if kind_of(n) in parts]
     return parts if matched == names else names
 
 

@@ -59,7 +59,7 @@ def test_every_linear_layer_but_the_output_is_adapted(saved):
 def test_layers_that_peft_cannot_adapt_are_left_out(saved):
     model = load_lora(saved(MambaConfig(**SMALL, state_size=8)), params(), FP32)
     kinds = {name.rpartition(".")[2] for name in adapted(model)}
-    assert kinds == {"in_proj", "x_proj", "dt_proj"}
+    assert kinds == {"in_proj", "x_proj"}
 
 
 def test_only_the_text_part_of_a_model_that_sees_is_loaded_and_adapted(tmp_path):
