@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import cache
 
 import pytest
 from huggingface_hub import ModelCard, constants
@@ -11,6 +12,7 @@ from tests.helpers.hub_server import TOKEN
 from tests.helpers.project import Project
 from tests.helpers.upload_server import Target, UploadHub
 from tools import push
+from tools.card import current_card
 from tools.export import __main__ as export
 
 
@@ -28,9 +30,15 @@ def hub(finished, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-login"))
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(push, "current_card", card_once)  # it asks DVC, for seconds
     with UploadHub() as server:
         monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
         yield server
+
+
+@cache
+def card_once(words) -> str:
+    return current_card(words)
 
 
 def run_push(monkeypatch, *arguments: str) -> None:

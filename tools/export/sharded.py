@@ -27,7 +27,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from stages.model.loading import LOAD_ERRORS
 
-FILE_SIZE = 2 * 10**9  # bytes of weights in a file, at most
+FILE_SIZE = 10**9  # bytes of weights in a file, at most
 PLAIN_STARTS = (True, False, "gaussian", "orthogonal")  # of LoRA, which leave the base as it is
 
 
@@ -40,8 +40,8 @@ class Change:
     layer: lora.LoraLayer | None = None
 
     def apply(self, weight: torch.Tensor) -> torch.Tensor:
-        weight = (weight if self.start is None else self.start).float()
-        return weight if self.layer is None else weight + self.layer.get_delta_weight("default")
+        weight = weight if self.start is None else self.start
+        return weight if self.layer is None else self.layer.get_delta_weight("default").add_(weight)
 
 
 def merge_sharded(base: Path, adapter: Path, dtype: torch.dtype, folder: Path):
@@ -131,6 +131,7 @@ def fits(changes: dict[str, Change], sources: dict[str, str], stored: dict) -> b
     return all(source in stored for source in sources.values())
 
 
+@torch.no_grad()
 def write(
     sources: dict[str, str],
     stored: dict[str, safe_open],
