@@ -2,6 +2,7 @@
 
 import json
 from types import SimpleNamespace
+from typing import ClassVar
 
 import polars as pl
 import pytest
@@ -22,6 +23,7 @@ class Characters:
     """A tokenizer with a token a character, and BOS where special tokens are asked for."""
 
     bos_token_id, eos_token_id, all_special_tokens = 1, 2, ("<s>", "</s>")
+    added_tokens_decoder: ClassVar[dict] = {}
 
     def __call__(self, texts: list[str], add_special_tokens: bool = True, **_) -> SimpleNamespace:
         bos = [self.bos_token_id] if add_special_tokens else []

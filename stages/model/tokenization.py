@@ -31,7 +31,7 @@ def tokenize_prompts(
 ) -> list[tuple[list[int], int]]:
     """`tokenize_prompt` of each, and its number of tokens before it lost its middle."""
     head, tail = frame or prompt_frame(tokenizer, knobs)
-    conversations = [_without_markers(tokenizer, text) for text in conversations]
+    conversations = _without_markers(tokenizer, conversations)
     encoded = tokenizer(
         [head + text + tail for text in conversations],
         # A chat template writes its BOS itself.
@@ -79,7 +79,7 @@ def tokenize_summary(tokenizer, summary: str, knobs: FormatPrompts) -> list[int]
 
 def tokenize_summaries(tokenizer, summaries: list[str], knobs: FormatPrompts) -> list[list[int]]:
     """`tokenize_summary` of each."""
-    texts = [_without_markers(tokenizer, summary) for summary in summaries]
+    texts = _without_markers(tokenizer, summaries)
     texts = texts if knobs.chat_template else [" " + text for text in texts]
     if not texts:
         return []
@@ -117,11 +117,11 @@ def prompt_frame(tokenizer, knobs: FormatPrompts) -> tuple[str, str]:
     return head, tail
 
 
-def _without_markers(tokenizer, text: str) -> str:
-    """`text` with no token that a tokenizer reads as a marker: what people wrote ends no turn."""
+def _without_markers(tokenizer, texts: list[str]) -> list[str]:
+    """`texts` with no token that a tokenizer reads as a marker: what people wrote ends no turn."""
     for token in special_tokens(tokenizer):
-        text = text.replace(token, " ")
-    return text
+        texts = [text.replace(token, " ") for text in texts]
+    return texts
 
 
 def special_tokens(tokenizer) -> list[str]:
