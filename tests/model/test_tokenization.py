@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, LlamaConfig, PreTrainedTokenizerFast
 
 from stages.common.cli import UserError
 from stages.model.loading import load_tokenizer
@@ -121,6 +121,7 @@ def save_tokenizer(folder, family: Family) -> None:
     )
     tokenizer.chat_template = family.template
     tokenizer.save_pretrained(folder)
+    LlamaConfig(vocab_size=len(vocabulary)).save_pretrained(folder)  # its size is checked
 
 
 @pytest.fixture(params=FAMILIES)
