@@ -15,6 +15,7 @@ from stages.common.cli import UserError
 from stages.common.limits import fitting_limit, too_many
 from stages.common.parquet import open_parquet
 from stages.common.prefetch import prefetch
+from stages.model import processes
 from stages.model.tokenization import tokenize_prompts, tokenize_summaries
 from stages.params import Params
 from stages.training.shared_prefix import build_row
@@ -39,7 +40,8 @@ def read_dataset(
     `UserError` where no reference is left.
     """
     longest, limit = params.finetune.max_summary_tokens, params.format_prompts.max_prompt_tokens
-    sizes, prompt_sizes, rows, file = [], [], 0, folder / f"{path.stem}.arrow"
+    file = folder / f"{path.stem}.{processes.rank()}.arrow"  # each of several processes has its own
+    sizes, prompt_sizes, rows = [], [], 0
     ids_of = partial(to_ids, tokenizer=tokenizer, params=params, frame=frame)
     with atomic_write(file) as aside, writer_of(aside) as writer, parallel_tokenizers():
         for prompts, summaries in prefetch(ids_of, batches(path, params)):
