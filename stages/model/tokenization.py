@@ -1,6 +1,10 @@
 """From a conversation to the token ids a model sees, the same in training and inference."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+
+from transformers.utils import chat_template_utils
 
 from stages.common.cli import UserError
 from stages.params import FormatPrompts
@@ -104,17 +108,28 @@ def prompt_frame(tokenizer, knobs: FormatPrompts) -> tuple[str, str]:
         return head, tail
     chat = [{"role": "user", "content": knobs.template}]
     # Models that can think aloud first (Qwen3) are asked to answer at once; others ignore it.
-    whole = tokenizer.apply_chat_template(
-        chat,
-        tokenize=False,
-        add_generation_prompt=True,
-        enable_thinking=False,
-        strftime_now=DAY.strftime,
-    )
+    with _one_day():
+        whole = tokenizer.apply_chat_template(
+            chat, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
     if whole.count("{conversation}") != 1:
         raise UserError("the tokenizer's chat template does not show the user's message once")
     head, tail = whole.split("{conversation}")
     return head, tail
+
+
+class _OneDay:
+    now = staticmethod(lambda: DAY)
+
+
+@contextmanager
+def _one_day() -> Iterator[None]:
+    """Chat templates take the time from `transformers`, which hands them no function of ours."""
+    clock, chat_template_utils.datetime = chat_template_utils.datetime, _OneDay
+    try:
+        yield
+    finally:
+        chat_template_utils.datetime = clock
 
 
 def _without_markers(tokenizer, texts: list[str]) -> list[str]:
