@@ -79,13 +79,12 @@ def no_memory_in_generation(rows: int) -> None:
 def kernel_is_missing() -> None:
     """A library was not built for this GPU, which shows when the base is loaded onto it."""
     import torch
-
-    from stages.model import loading
+    import transformers
 
     def from_pretrained(*_, **__):
         raise torch.AcceleratorError("CUDA error: no kernel image is available for execution")
 
-    loading.AutoModelForCausalLM.from_pretrained = from_pretrained
+    transformers.AutoModelForCausalLM.from_pretrained = from_pretrained
 
 
 @fault

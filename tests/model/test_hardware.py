@@ -100,7 +100,7 @@ def test_quantised_bases_compute_in_the_precision_of_the_gpu(tiny_llama, monkeyp
         def from_pretrained(*_, quantization_config, dtype, **__):
             raise OSError(f"{quantization_config.bnb_4bit_compute_dtype} {dtype}")
 
-    monkeypatch.setattr(loading, "AutoModelForCausalLM", Loads)
+    monkeypatch.setattr(loading, "auto_class", lambda config: Loads)
     with pytest.raises(UserError, match=r"torch\.float16 torch\.float16"):
         load_base(tiny_llama, "nf4", Hardware("cuda", torch.float16, ""))
     with pytest.raises(UserError, match=r"quantization is nf4: not on Apple's GPUs, use none"):

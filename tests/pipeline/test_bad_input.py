@@ -108,7 +108,7 @@ ROWS = [
     ({"text": "😀👍🏽", "summary": "S"}, "1 with empty turns"),
     ({"text": "\u200b\u200d\ufe0f", "summary": "S"}, "1 with empty turns"),
     ({"text": "@bob https://t.co/x", "summary": "S"}, "1 with empty turns"),
-    ({"text": ["a", ["b"]], "summary": "S"}, "1 without a conversation"),
+    ({"text": ["a", ["b"]], "summary": "S"}, "1 with empty turns"),
     ({"text": {"a": {"b": "c"}}, "summary": "S"}, "1 with empty turns"),
     ({"text": "hello", "summary": None}, "1 without references"),
     ({"text": "hello"}, "1 without references"),
@@ -116,7 +116,7 @@ ROWS = [
     ({"text": "hello", "summary": " \n "}, "1 without references"),
     ({"text": "hello", "summary": []}, "1 without references"),
     ({"text": "hello", "summary": [None, ""]}, "1 without references"),
-    ({"text": "hello", "summary": [{"a": "b"}]}, "1 without references"),
+    ({"text": "hello", "summary": [{"a": 5}]}, "1 without references"),
 ]
 
 

@@ -75,7 +75,12 @@ def test_repro_trains_on_what_a_hub_holds(project, hub):
     assert "train 8, validation 3, test 3 rows" in said
     base = project.root / "models/base"
     assert {path.name for path in base.iterdir()} == {
-        name for name in hub.repositories["models/lab/tiny-llama"].files if not name.endswith("bin")
+        "origin.json",
+        *(
+            name
+            for name in hub.repositories["models/lab/tiny-llama"].files
+            if not name.endswith("bin")
+        ),
     }
     assert (project.root / "models/adapter/adapter_model.safetensors").exists()
     assert "pytorch_model" not in "".join(path for _, path, _ in hub.asked)

@@ -81,6 +81,8 @@ def assert_lora_fits(params, monkeypatch) -> None:
     monkeypatch.setattr(training, "load_base", lambda *_: base)
     for check in ("choose_rows", "check_round_trip"):  # there are no numbers to compare
         monkeypatch.setattr(training, check, lambda *_: None)
+    kinds = lambda _, modules: set(map(training.kind_of, modules))
+    monkeypatch.setattr(training, "called_kinds", kinds)
     # Whether weights are quantised changes no shape; on the meta device there are none.
     dense = params.model_copy(
         update={"model": params.model.model_copy(update={"quantization": "none"})}

@@ -55,7 +55,7 @@ def wait_for(condition, what: str, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what
-        time.sleep(0.1)
+        time.sleep(0.02)
 
 
 def test_queue_runs_only_the_stages_that_it_changes(recorded):
