@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: repro test lint preset report bench test-xla clean-venv
+.PHONY: repro test lint preset report bench test-xla test-export clean-venv
 
 repro: .venv/runtime
 	@$(BIN)/python -m tools.repro
@@ -38,6 +38,19 @@ test-xla: .venv-xla/installed
 .venv-xla/installed: tests/xla/requirements.txt constraints.txt
 	test -x .venv-xla/bin/python || $(PYTHON) -m venv .venv-xla
 	.venv-xla/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# What reads an exported model elsewhere, each beside .venv's own torch. After `make repro`.
+test-export: .venv/dev .venv-export/installed
+	$(BIN)/python -m pytest tests/export
+
+# The archive that llama.cpp is compiled from also holds its converter.
+.venv-export/installed: .venv/dev tests/export/transformers-4.txt tests/export/llama-cpp.txt
+	$(PIP) install --upgrade --no-deps --target .venv-export/transformers-4 -r tests/export/transformers-4.txt
+	$(PIP) install --upgrade --no-deps --target .venv-export/llama-cpp -r tests/export/llama-cpp.txt
+	$(PIP) download --no-deps --no-binary :all: --dest .venv-export -r tests/export/llama-cpp.txt
+	mkdir -p .venv-export/llama.cpp
+	tar -xzf .venv-export/llama_cpp_python-*.tar.gz -C .venv-export/llama.cpp --strip-components=3 --wildcards '*/vendor/llama.cpp'
 	@touch $@
 
 # A .venv whose set-up was interrupted, or whose Python is gone, has no pip that runs: begin again.

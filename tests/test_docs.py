@@ -30,8 +30,11 @@ NOT_RUN = {
     "sky launch cluster/sky.yaml --down --env NAME=higher-rate --env SET=finetune.learning_rate=1e-3": "it rents a machine: tests/test_cluster.py",
     "dvc exp pull origin higher-rate": "tests/test_cluster.py pushes and pulls an experiment",
     "python -m benchmarks.base_models": "tests/model/test_families.py compares the table, a kind each",
+    "export HF_TOKEN=…": "it is a token's place",
+    "python -m tools.push USER/NAME": "tests/tools/test_push.py pushes to a hub of its own",
+    "python -m tools.push USER/NAME --merged my_model": "tests/tools/test_push.py",
     "vllm serve my_model": "vLLM is no part of the project",
-    "python convert_hf_to_gguf.py my_model --outtype q8_0": "llama.cpp is no part of the project",
+    "python convert_hf_to_gguf.py my_model --outtype q8_0": "`make test-export` runs it",
     "FAULTS=1000 .venv/bin/python -m pytest tests/pipeline/test_faults.py -s": "it takes an hour",
     "python -m tools.compare main my-branch": "tests/tools/test_compare.py compares two commits",
 }

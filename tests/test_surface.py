@@ -105,7 +105,17 @@ PARAMS = [
     "card.data_license",
 ]
 
-TARGETS = ["repro", "test", "lint", "preset", "report", "bench", "test-xla", "clean-venv"]
+TARGETS = [
+    "repro",
+    "test",
+    "lint",
+    "preset",
+    "report",
+    "bench",
+    "test-xla",
+    "test-export",
+    "clean-venv",
+]
 
 PRESETS = [
     "arxiv",

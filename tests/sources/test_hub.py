@@ -67,6 +67,9 @@ def test_model_is_downloaded_without_pickles_and_code(tmp_path, monkeypatch, hub
     edits = {"fetch.model.source": "hub", "fetch.model.hub.id": "lab/tiny"}
     fetch_model(project(tmp_path, monkeypatch, edits).fetch.model)
     written = {path.name: path.read_bytes() for path in Path("models/base").iterdir()}
+    # By this its adapter names it; the file is the same whichever revision led to the commit.
+    origin = json.loads(written.pop("origin.json"))
+    assert origin == {"repository": "lab/tiny", "commit": COMMIT}
     kept = ("config.json", "tokenizer.json", "model.safetensors")
     assert written == {name: MODEL[name] for name in kept}
     assert not any(Path("downloads").iterdir())

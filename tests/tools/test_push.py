@@ -8,11 +8,12 @@ import pytest
 from huggingface_hub import ModelCard, constants
 
 from stages.common.cli import UserError
+from stages.params import load
 from tests.helpers.hub_server import TOKEN
-from tests.helpers.project import Project
+from tests.helpers.project import ROOT, Project
 from tests.helpers.upload_server import Target, UploadHub
 from tools import push
-from tools.card import current_card
+from tools.card import card, current_card
 from tools.export import __main__ as export
 
 
@@ -136,3 +137,9 @@ def test_without_a_token_it_says_where_to_put_one(hub, monkeypatch):
 def test_without_a_network_it_says_so(hub, monkeypatch):
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     assert "cannot be reached" in refused(monkeypatch, "me/summarizer")
+
+
+def test_a_card_that_names_another_base_than_the_adapters_is_refused():
+    own = "---\nbase_model: lab/tiny\n---\n# A card\n"
+    with pytest.raises(UserError, match=r"^card\.base is .*SmolLM2.*trained on lab/tiny"):
+        card(own, {}, {}, load(ROOT / "params.yaml").card)
