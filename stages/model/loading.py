@@ -1,5 +1,6 @@
 """Load the tokenizer, the base model and the adapter. Weights are read from safetensors only."""
 
+from collections import Counter
 from pathlib import Path
 
 from peft import PeftModel, get_peft_model_state_dict
@@ -93,8 +94,9 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware):
             " to none"
         )
     try:
-        model = auto_class(config).from_pretrained(
+        model, found = auto_class(config).from_pretrained(
             folder,
+            output_loading_info=True,
             dtype=hardware.dtype,
             **quantization_options(quantization, hardware),
             device_map="cpu" if xla else hardware.device,
@@ -107,11 +109,21 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware):
         if is_of_machine(error):
             raise
         raise load_error(folder, error) from None
+    check_complete(folder, found["missing_keys"])
     model = text_part(model)
     # Models with another default have an attention of their own.
     if hardware.device == "cpu" and model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(MATMUL)
     return model.to("xla") if xla else model
+
+
+def check_complete(folder: str | Path, missing: set[str]) -> None:
+    """Raise a `UserError` where weights are missing: transformers makes up random ones."""
+    if missing:
+        raise UserError(
+            f"{folder} lacks {len(missing)} weights, such as {min(missing)}: fetch the model again,"
+            " or choose another one in fetch.model"
+        )
 
 
 def quantization_options(quantization: str, hardware: Hardware) -> dict[str, BitsAndBytesConfig]:
@@ -152,13 +164,22 @@ def load_tuned(base, adapter: str | Path):
 
 
 def untie(model) -> None:
-    """Give the output embedding weights of its own where an adapter changes one of the two."""
-    ends = model.get_input_embeddings(), model.get_output_embeddings()
-    if not any(hasattr(module, "lora_A") for module in ends):
-        return
-    first, last = (getattr(module, "base_layer", module) for module in ends)
-    if first.weight is last.weight:
-        last.weight = nn.Parameter(last.weight.detach().clone(), requires_grad=False)
+    """Give each adapted layer weights of its own where another layer shares them.
+
+    Input and output embedding do (GPT-2, Gemma), and blocks that are used again (Zamba). Merged into
+    shared weights, an adapter would change all layers that have them.
+    """
+    adapted = [module for module in model.modules() if hasattr(module, "lora_A")]
+    users = Counter(
+        id(module._parameters["weight"])
+        for module in model.modules()
+        if module._parameters.get("weight") is not None
+    )
+    for module in [module.base_layer for module in adapted]:
+        if users[id(module.weight)] > 1:
+            module.weight = nn.Parameter(module.weight.detach().clone(), requires_grad=False)
+    first, last = model.get_input_embeddings(), model.get_output_embeddings()
+    if last is not None and first.weight is not last.weight:
         for config in (model.config, model.config.get_text_config(decoder=True)):
             config.tie_word_embeddings = False
 

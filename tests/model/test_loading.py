@@ -48,6 +48,7 @@ BASES = {
         (f / "model.safetensors").read_bytes()[:5000]
     ),
     "pickled weights": lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"),
+    "weights of fewer layers": lambda f: edit_json(f / "config.json", num_hidden_layers=3),
     "weights of other shapes": lambda f: edit_json(f / "config.json", hidden_size=32),
 }
 
