@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from tests.helpers.project import Project, make_project, make_tiny_llama, prepar
 # Enough for kinds to meet kinds, in seconds; no deadline, for the machine may be busy.
 settings.register_profile("suite", max_examples=40, deadline=None)
 settings.load_profile("suite")
+# A shell's `&` lets all processes below it ignore Ctrl-C, and tests send it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Files whose tests take half a minute and more: begun last, one would keep a worker waiting.
 SLOW = ("sweep", "docs", "repro", "faults", "machines", "compare", "inspect", "summarize")
 
