@@ -2,8 +2,8 @@
 
 Reads `data/clean/{split}.parquet`, writes `data/prompts/{split}.parquet` with the columns `id`,
 `conversation` (a turn a line), `prompt` (the template around it) and `references`, in batches and
-in bounded memory; and `usage.json`, what an adapter carries: cleaning and prompt. Chat models get the conversation in their own template instead, see
-`stages.model.tokenization`.
+in bounded memory; and `usage.json`, what an adapter carries: cleaning and prompt. Chat models get
+the conversation in their own template instead, see `stages.model.tokenization`.
 """
 
 import json
@@ -12,12 +12,11 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from stages.common.atomic_io import atomic_write, need, write_json
 from stages.common.cli import run
 from stages.common.languages import length_unit
-from stages.common.parquet import SPLITS, open_parquet, rows_at_a_time
+from stages.common.parquet import SPLITS, open_parquet, rows_at_a_time, write_parquet
 from stages.common.prefetch import prefetch
 from stages.params import load
 
@@ -42,7 +41,7 @@ def main() -> None:
         aside.mkdir()
         for split in SPLITS:
             source = open_parquet(CLEAN / f"{split}.parquet", "run clean first")
-            with pq.ParquetWriter(aside / f"{split}.parquet", SCHEMA) as writer:
+            with write_parquet(aside / f"{split}.parquet", SCHEMA) as writer:
                 batches = source.iter_batches(batch_size=rows_at_a_time(source, BATCH))
                 for table, sizes in prefetch(format_batch, batches):
                     writer.write_table(table)

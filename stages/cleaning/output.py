@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.cleaning.raw import BATCH
-from stages.common.parquet import SPLITS, rows_at_a_time
+from stages.common.parquet import SPLITS, rows_at_a_time, write_parquet
 
 TURN = pa.struct([("speaker", pa.string()), ("text", pa.string())])
 SCHEMA = pa.schema(
@@ -24,7 +24,7 @@ class Output:
     def __init__(self, folder: Path):
         self.folder = folder
         folder.mkdir()
-        self.writers = {s: pq.ParquetWriter(folder / f"{s}.parquet", SCHEMA) for s in SPLITS}
+        self.writers = {s: write_parquet(folder / f"{s}.parquet", SCHEMA) for s in SPLITS}
         self.dropping = pq.ParquetWriter(folder / "dropped.parquet", DROPPED)
         self.counts: Counter = Counter()  # dialogues by split
         self.dropped: Counter = Counter()  # rows by reason
@@ -55,7 +55,7 @@ class Output:
         """Pass a split that was written through a function of frames."""
         file, aside = self.folder / f"{split}.parquet", self.folder / "rewritten.parquet"
         self.counts[split] = 0
-        with pq.ParquetWriter(aside, SCHEMA) as writer:
+        with write_parquet(aside, SCHEMA) as writer:
             source = pq.ParquetFile(file, pre_buffer=False)
             for rows in source.iter_batches(batch_size=rows_at_a_time(source, BATCH)):
                 changed = change(pl.from_arrow(rows))

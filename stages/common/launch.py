@@ -1,11 +1,13 @@
 """Start a stage as several processes. `run.launch` names the command for this, such as torchrun.
 
 The stage starts the command with the stage as its module, waits, and exits with its status. Ctrl-C
-reaches the processes only once, as a signal to the command. The first process with an error for the
-user writes it to a file. This process then ends the others and prints that error in place of the
-command's own report.
+goes to the stage's processes themselves: torchrun gives them half a minute before it kills them, and
+a step before its checkpoint may take longer. The first process with an error for the user writes it
+to a file. This process then ends the others and prints that error in place of the command's own
+report.
 """
 
+import contextlib
 import json
 import os
 import shlex
@@ -17,7 +19,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from stages.common.cli import LAST_WORDS, UserError, end
+import psutil
+
+from stages.common.cli import KEPT, LAST_WORDS, UserError, end, received
 
 LAUNCHED = "STAGE_LAUNCHED_BY"  # environment variable: the command, in the processes it starts
 
@@ -54,30 +58,47 @@ def wait(command: list[str], shown: str, folder: Path) -> tuple[int, str]:
     environment.setdefault("OMP_NUM_THREADS", "1")
     process = subprocess.Popen(command, env=environment, start_new_session=True)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _frame: process.send_signal(number))
+        signal.signal(number, lambda number, _frame: forward(number, process))
     while process.poll() is None and not words.exists():
         time.sleep(0.1)
     if words.exists():
         told = json.loads(words.read_text(encoding="utf-8"))
         kill(process)
         return told["status"], told["message"]
+    if process.returncode and len(received) > 1:  # before a process could say so itself
+        return 128 + received[-1], KEPT
     if process.returncode:
         return 1, f"a process of `{shown}` was killed or failed, see above: run again to resume"
     return 0, ""
 
 
+def forward(number: int, process: subprocess.Popen) -> None:
+    """Send the signal to the stage's processes, or to the command if none runs on this machine."""
+    received.append(number)
+    ranks = {}
+    for member in family(process):
+        with contextlib.suppress(psutil.Error):
+            if "RANK" in member.environ():
+                ranks[member.pid] = member.ppid(), member
+    # What a rank starts inherits its variables, and gets no signal of its own.
+    first = [member for parent, member in ranks.values() if parent not in ranks]
+    for member in first or family(process)[-1:]:
+        with contextlib.suppress(psutil.Error):
+            member.send_signal(number)
+
+
 def kill(process: subprocess.Popen) -> None:
     """Kill the command and all processes that it started, before it prints its own report."""
-    import psutil
-
-    try:
-        parent = psutil.Process(process.pid)
-        family = [*parent.children(recursive=True), parent]
-    except psutil.NoSuchProcess:
-        return
-    for member in family:
-        try:
+    for member in family(process):
+        with contextlib.suppress(psutil.Error):
             member.kill()
-        except psutil.NoSuchProcess:
-            continue
     process.wait()
+
+
+def family(process: subprocess.Popen) -> list[psutil.Process]:
+    """All processes that the command started, and the command itself as the last."""
+    try:
+        command = psutil.Process(process.pid)
+        return [*command.children(recursive=True), command]
+    except psutil.NoSuchProcess:
+        return []

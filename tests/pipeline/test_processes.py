@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -77,9 +78,11 @@ def workers(project: Project) -> list[psutil.Process]:
     return [found[rank] for rank in sorted(found)]
 
 
-def started(project: Project) -> subprocess.Popen:
-    """A training of many steps, once its first checkpoint is there."""
+def started(project: Project, until: Callable[[], object] | None = None) -> subprocess.Popen:
+    """A training of many steps, once its first checkpoint is there or what is awaited is."""
     project.params(**{"run.checkpoint_minutes": 1e-6})
+    checkpoints = "models/checkpoints/*/checkpoint-*/sha256.json"
+    until = until or (lambda: list(project.root.glob(checkpoints)))
     process = subprocess.Popen(
         [sys.executable, "-m", "stages.finetune"],
         cwd=project.root,
@@ -89,7 +92,7 @@ def started(project: Project) -> subprocess.Popen:
         text=True,
     )
     deadline = time.monotonic() + 200
-    while not list(project.root.glob("models/checkpoints/*/checkpoint-*/sha256.json")):
+    while not until():
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     return process
@@ -162,8 +165,17 @@ def test_a_killed_process_ends_all_and_the_training_resumes(together, alone):
     agree(together, alone)
 
 
+def test_ctrl_c_while_the_processes_start_ends_them(together):
+    starting = started(together, until=lambda: workers(together))
+    starting.send_signal(signal.SIGINT)
+    out, said = starting.communicate()
+    assert starting.returncode == 130, out + said
+    assert said.splitlines()[-1].startswith("error: interrupted")
+    assert not workers(together)
+
+
 def test_ctrl_c_is_told_once_and_the_training_resumes(together):
-    together.params(**{"finetune.num_train_epochs": 60})  # long enough to be interrupted
+    together.params(**{"finetune.num_train_epochs": 60, "finetune.patience": 60})  # long
     training = started(together)
     training.send_signal(signal.SIGINT)
     out, said = training.communicate()
