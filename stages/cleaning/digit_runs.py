@@ -29,6 +29,16 @@ SECONDS = re.compile(r"[0-5]\d\.\d+", re.ASCII)
 RANGE = re.compile(r"\d\d?[.]\d\d-\d\d?[.]\d\d", re.ASCII)  # of times or of prices
 
 
+# What comes before a list of digits says whether they are one number or many.
+COUNTS = re.compile(
+    r"(?:scor|result|rating|goal|point|vote|answer|lott|count)\w*\W{0,3}[^\d\n]{0,20}\Z",
+    re.IGNORECASE,
+)
+NUMBER = re.compile(
+    r"(?:number|phone|tel|mobile|cell|call|text|reach|contact|whatsapp|fax|card|nummer|numéro|número"
+    r"|numero|номер|телефон|电话|号码|電話|番号|번호)\w*\W{0,3}[^\d\n]{0,20}\Z",
+    re.IGNORECASE,
+)
 POSTCODE = ("〒", "〒 ")  # Japan's look like telephone numbers
 APART = re.compile(rf"{DATE.pattern}|[/)] ?(?=\()", re.ASCII)  # a bracket opens another number
 
@@ -72,6 +82,7 @@ def split_run(text: str, start: int, end: int, regions: tuple) -> Iterator[tuple
                 and (
                     two_numbers(text, a, b, kind, regions)
                     or (kind == "phone" and is_handle(text, *words[i]))
+                    or (kind == "phone" and is_counted(text, a, b))
                 )
             ):
                 continue
@@ -115,6 +126,13 @@ def is_minute(text: str, start: int) -> bool:
 def is_handle(text: str, start: int, end: int) -> bool:
     """Somebody's numeric handle, @115858, opens no phone number."""
     return text[max(0, start - 1) : start] == "@" and 6 <= end - start <= 7
+
+
+def is_counted(text: str, start: int, end: int) -> bool:
+    """Whether these are many numbers of one digit, by the word before them."""
+    before = text[max(0, start - 40) : start]
+    short = not re.search(r"\d\d", text[start:end])
+    return bool(short and COUNTS.search(before) and not NUMBER.search(before))
 
 
 def is_hour(text: str, start: int, end: int) -> bool:

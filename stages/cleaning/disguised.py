@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from stages.cleaning.addresses import LATIN
-from stages.cleaning.digit_runs import DATE
+from stages.cleaning.digit_runs import COUNTS, DATE, NUMBER
 from stages.cleaning.identifiers import kind_of
 
 OPEN, CLOSE = r"\s?[\[({<]\s?", r"\s?[\])}>]\s?"
@@ -25,16 +25,6 @@ JOINED = re.compile(r"(?<![^\W_])(?<![^\W_]_)\+?\d+(?:(?: ?_ ?|-)\d+){1,15}(?!_?
 SINGLE_SIEVE = r"[0-9](?:[ .-]{1,2}[0-9]{1,2}){8}"
 SINGLE = re.compile(
     r"(?<!\d)(?<!\d[ .,:-])\+? ?\d(?:(?:  ?|[.-])\d{1,2}){8,33}(?![ .-]{0,2}\d|[,:]\d)", re.ASCII
-)
-# What comes before a list of digits says whether they are one number or many.
-COUNTS = re.compile(
-    r"(?:scor|result|rating|goal|point|vote|answer|lott|count)\w*\W{0,3}[^\d\n]{0,20}\Z",
-    re.IGNORECASE,
-)
-NUMBER = re.compile(
-    r"(?:number|phone|tel|mobile|cell|call|text|reach|contact|whatsapp|fax|card|nummer|numéro|número"
-    r"|numero|номер|телефон|电话|号码|電話|番号|번호)\w*\W{0,3}[^\d\n]{0,20}\Z",
-    re.IGNORECASE,
 )
 PAIRS = r"\d\d(?P<mark>[ -]?)\d\d(?P=mark)\d\d(?!\d|-\d)"
 SORT_CODE_SIEVE = r"(?i)sort[ -]?code|[0-9]{2}-[0-9]{2}-[0-9]{2}"

@@ -176,8 +176,10 @@ def untie(model) -> None:
         if module._parameters.get("weight") is not None
     )
     for module in [module.base_layer for module in adapted]:
-        if users[id(module.weight)] > 1:
-            module.weight = nn.Parameter(module.weight.detach().clone(), requires_grad=False)
+        # Experts keep theirs under other names, and share none.
+        weight = module._parameters.get("weight")
+        if users[id(weight)] > 1:
+            module.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
     first, last = model.get_input_embeddings(), model.get_output_embeddings()
     if last is not None and first.weight is not last.weight:
         for config in (model.config, model.config.get_text_config(decoder=True)):

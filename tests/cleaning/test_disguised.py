@@ -54,6 +54,7 @@ STAYS = [
     "1 2 3 4 5 6 7 8 9 10 11 12",
     "5 4 5 3 5 5 4 5 5 5",
     "scores: 4 3 1 2 5 4 1 1 3 2",
+    "scores: 0 3 1 2 4 1 5 2 3 1 2",
     "meet me (at) noon. Yes",
     "look [at] this. Really",
     "room (at) 12.30 pm",

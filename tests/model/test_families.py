@@ -17,6 +17,7 @@ KINDS = (
     "gpt2",  # learnt positions
     "llama",
     "mamba",  # recurrent
+    "mixtral",  # experts of one weight together
     "phi3",  # fused layers
     "qwen2_vl",  # sees too, its text part is not built alone
     "roberta",  # reads ahead
