@@ -19,46 +19,48 @@ from stages.params import FormatPrompts, Generate, Params, load
 if TYPE_CHECKING:
     import polars as pl
 
+    from stages.model.usage import Usage
+
 PROMPTS = Path("data/prompts/test.parquet")
 BASE = Path("models/base")
 ADAPTER = Path("models/adapter")
 SUMMARIES = Path("data/summaries")
 PARTIAL = SUMMARIES / ".partial"  # finished batches of a run that was cut off
 FEW = 20  # dialogues
+AT_ONCE = 4  # times the requests in flight, in a batch for a server
 
 
 def main() -> None:
     if len(sys.argv) != 2 or sys.argv[1] not in ("base", "tuned"):
         raise UserError("usage: python -m stages.generate base|tuned")
     which, params = sys.argv[1], load()
-    launch(params.run.launch)
+    server = params.generate.server if which == "tuned" else None
+    launch(params.run.launch if not server else None)
     need(PROMPTS, "run format_prompts first")
 
     import polars as pl
 
     from stages.model import batches, processes
     from stages.model.hardware import choose_hardware
-    from stages.model.loading import load_base, load_tokenizer, load_tuned
-    from stages.model.prepacked import prepack
+    from stages.model.loading import load_tokenizer
     from stages.model.usage import adopt
     from stages.model.usage import read as read_usage
 
     rows = pl.read_parquet(PROMPTS, columns=["id", "conversation", "references"])
     processes.join()
     hardware = choose_hardware(params.model.precision)
-    print(f"generate: {len(rows)} summaries by {which} on {hardware}")
+    print(f"generate: {len(rows)} summaries by {which} on {server.url if server else hardware}")
     usage = read_usage(ADAPTER, BASE) if which == "tuned" else None
     params = adopt(usage, params) if usage else params
     tokenizer = load_tokenizer(BASE, params.format_prompts.chat_template)
-    model = load_base(BASE, params.model.quantization, hardware)
-    if usage:
-        tokenizer.eos_token, model = usage.eos_token, load_tuned(model, ADAPTER)
+    tokenizer.eos_token = usage.eos_token if usage else tokenizer.eos_token
+    model = None if server else load_model(params, hardware, usage)
     partial = partial_file(which, params, hardware)
     conversations, started = rows["conversation"].to_list(), time.monotonic()
     knobs = params.format_prompts, params.generate
     cut = Counter()
     how = {"partial": partial, "cut": cut, "frame": usage.rendered if usage else None}
-    summaries = summarize(prepack(model), tokenizer, conversations, *knobs, **how)
+    summaries = summarize(model, tokenizer, conversations, *knobs, **how)
     processes.leave_unless_first()
     seconds = time.monotonic() - started
     if which == "tuned":
@@ -67,6 +69,15 @@ def main() -> None:
     batches.remove_files(partial)
     tell_cut(cut["summaries"], len(summaries), rows["references"], tokenizer, params)
     print_result(pl.Series(summaries), seconds)
+
+
+def load_model(params: Params, hardware, usage: "Usage | None"):
+    """The base model, with the adapter where its `usage` is given."""
+    from stages.model.loading import load_base, load_tuned
+    from stages.model.prepacked import prepack
+
+    model = load_base(BASE, params.model.quantization, hardware)
+    return prepack(load_tuned(model, ADAPTER) if usage else model)
 
 
 def summarize(
@@ -81,7 +92,7 @@ def summarize(
     cut: Counter | None = None,
 ) -> list[str]:
     """One summary a conversation, see `run_batches` for `progress` and `partial`, `tokenize_prompt`
-    for `frame`.
+    for `frame`. Without a model, `knobs.server` has it.
 
     `cut` gains how many summaries met `max_new_tokens` before their end, as "summaries".
     """
@@ -89,15 +100,22 @@ def summarize(
     from stages.model.batches import run_batches
     from stages.model.tokenization import tokenize_prompt
 
-    limits = prompting.max_prompt_tokens, knobs.max_new_tokens
-    check_context(model.config, *limits, "generate.max_new_tokens")
     prompts = [tokenize_prompt(tokenizer, text, prompting, frame) for text in conversations]
-    model.eval()
+    size = knobs.batch_size
+    if model is None:
+        from stages.model.server import check_settings
+
+        check_settings(knobs)
+        size = max(size, AT_ONCE * knobs.server.concurrency)
+    else:
+        limits = prompting.max_prompt_tokens, knobs.max_new_tokens
+        check_context(model.config, *limits, "generate.max_new_tokens")
+        model.eval()
 
     def work(rows: list[list[int]]) -> list[tuple[str, bool]]:
         return generate_batch(model, tokenizer, rows, knobs)
 
-    done = run_batches(work, prompts, knobs.batch_size, knobs.seed, "generate", progress, partial)
+    done = run_batches(work, prompts, size, knobs.seed, "generate", progress, partial)
     if cut is not None:
         cut["summaries"] += sum(not ended for _, ended in done)
     return [text for text, _ in done]
@@ -107,6 +125,12 @@ def generate_batch(
     model, tokenizer, prompts: list[list[int]], knobs: Generate
 ) -> list[tuple[str, bool]]:
     """Summaries of one batch of token id lists, each with whether it came to its end."""
+    if model is None:
+        from stages.model.server import complete
+
+        answers = complete(knobs.server, tokenizer, prompts, knobs)
+        return [(tidy(text), ended) for text, ended in answers]
+
     from stages.model.decoding import generate_shared
 
     sampling = {"temperature": knobs.temperature, "top_p": knobs.top_p, "top_k": 0}

@@ -286,7 +286,15 @@ class Finetune(Section):
     ranking: Ranking
 
 
+class Server(Section):
+    url: Text
+    model: Text | None
+    concurrency: Count
+    patience_minutes: Positive
+
+
 class Generate(Section):
+    server: Server | None
     batch_size: Count
     max_new_tokens: Count
     min_new_tokens: Whole

@@ -53,6 +53,13 @@ def tokenize_prompts(
     return prompts
 
 
+def prompt_text(tokenizer, ids: list[int]) -> str:
+    """The text of a prompt of token ids, for a program that tokenizes it, and adds a BOS, itself."""
+    bos = [tokenizer.bos_token_id]
+    added = tokenizer("").input_ids[:1] == bos == ids[:1]
+    return tokenizer.decode(ids[added:], clean_up_tokenization_spaces=False)
+
+
 def _without_middle(
     ids: list[int], offsets: list[tuple[int, int]], start: int, end: int, knobs: FormatPrompts
 ) -> list[int]:

@@ -1,0 +1,143 @@
+"""Summaries by a server with OpenAI's protocol: vLLM, SGLang, llama.cpp, `transformers serve`.
+
+A prompt is rendered, cut and tokenized here, as for a model in this process, and its text goes to
+`/v1/completions`. `OPENAI_API_KEY` is sent where it is set.
+"""
+
+import asyncio
+import os
+import random
+import sys
+import time
+
+import httpx2
+
+from stages.common.cli import UserError
+from stages.model.tokenization import prompt_text
+from stages.params import Generate, Server
+
+# A request has neither beams nor these penalties: what a server makes of other names differs.
+DEFAULTS = {
+    "num_beams": 1,
+    "min_new_tokens": 0,
+    "no_repeat_ngram_size": 0,
+    "repetition_penalty": 1.0,
+}
+BUSY = {408, 409, 425, 429, 500, 502, 503, 504}
+LONGEST_WAIT = 30.0  # seconds between two attempts
+TIMEOUT = httpx2.Timeout(600.0, connect=10.0)  # a batch may be long on a CPU
+
+
+def check_settings(knobs: Generate) -> None:
+    """A `UserError` where `generate` asks for what a server is not told."""
+    for name, default in DEFAULTS.items():
+        if (value := getattr(knobs, name)) != default:
+            raise UserError(
+                f"a server gets no generate.{name}, which is {value}: set it to {default}, or"
+                " generate without a server"
+            )
+
+
+def complete(
+    server: Server,
+    tokenizer,
+    prompts: list[list[int]],
+    knobs: Generate,
+) -> list[tuple[str, bool]]:
+    """The text that follows each prompt of token ids, and whether it came to its end.
+
+    A server that does not answer is asked again for
+    `server.patience_minutes`; then, and where it refuses a request, a `UserError` says why.
+    """
+    texts = [prompt_text(tokenizer, ids) for ids in prompts]
+    return asyncio.run(complete_all(server, texts, knobs))
+
+
+async def complete_all(server: Server, texts: list[str], knobs: Generate) -> list[tuple[str, bool]]:
+    key = os.environ.get("OPENAI_API_KEY")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    limits = httpx2.Limits(max_connections=server.concurrency)
+    free = asyncio.Semaphore(server.concurrency)
+    url = server.url.rstrip("/").removesuffix("/v1")
+    async with httpx2.AsyncClient(
+        base_url=url, headers=headers, limits=limits, timeout=TIMEOUT
+    ) as client:
+        model = server.model or await only_model(client, server)
+
+        async def ask(number: int, text: str) -> tuple[str, bool]:
+            body = {"model": model, "prompt": text, **settings(knobs, number)}
+            async with free:
+                answer = await send(client, server, "POST", "/v1/completions", body)
+            try:
+                (choice,) = answer["choices"]
+                return choice["text"], choice["finish_reason"] != "length"
+            except (KeyError, TypeError, ValueError):
+                raise UserError(
+                    f"{server.url} does not answer as OpenAI's protocol has it"
+                ) from None
+
+        tasks = [asyncio.ensure_future(ask(*item)) for item in enumerate(texts)]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+def settings(knobs: Generate, number: int) -> dict:
+    """What a request says beside its prompt. Each prompt has a seed of its own."""
+    if not knobs.do_sample:
+        return {"max_tokens": knobs.max_new_tokens, "temperature": 0.0}
+    return {
+        "max_tokens": knobs.max_new_tokens,
+        "temperature": knobs.temperature,
+        "top_p": knobs.top_p,
+        "seed": knobs.seed + number,
+    }
+
+
+async def only_model(client: httpx2.AsyncClient, server: Server) -> str:
+    """The name of the one model that the server has."""
+    answer = await send(client, server, "GET", "/v1/models")
+    names = [model["id"] for model in answer.get("data", [])]
+    if len(names) != 1:
+        shown = ", ".join(names[:5]) or "none"
+        raise UserError(f"{server.url} has {len(names)} models, {shown}: name one of them")
+    return names[0]
+
+
+async def send(
+    client: httpx2.AsyncClient, server: Server, method: str, path: str, body: dict | None = None
+) -> dict:
+    """The answer to a request, asked for again while the server is busy, starting or gone."""
+    deadline, wait = time.monotonic() + 60 * server.patience_minutes, 0.5
+    while True:
+        try:
+            answer = await client.request(method, path, json=body)
+            if answer.status_code == 200:
+                return answer.json()
+            why = f"answers with status {answer.status_code}"
+            if answer.status_code == 500 and method == "GET":
+                raise UserError(f"{server.url} does not list its models: name the one that is meant")
+            if answer.status_code not in BUSY:
+                # Its own words may hold the customer's, so they are not repeated.
+                raise UserError(f"{server.url}{path} {why}: see the server's log, and its model")
+        except (httpx2.TransportError, ValueError) as error:
+            why = f"does not answer ({type(error).__name__})"
+        except httpx2.InvalidURL:
+            raise UserError(f"{server.url} is no URL of a server") from None
+        if time.monotonic() + wait > deadline:
+            raise UserError(f"{server.url} {why}: start it, and run the same again")
+        tell_once(f"{server.url} {why}, and is asked again for {server.patience_minutes:g} minutes")
+        # Many requests fail together; they shall not come back together.
+        await asyncio.sleep(wait * random.uniform(0.5, 1.5))
+        wait = min(2 * wait, LONGEST_WAIT)
+
+
+told: set[str] = set()
+
+
+def tell_once(line: str) -> None:
+    if line not in told:
+        told.add(line)
+        print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,74 @@
+"""An archive on a Ray cluster: an actor for each GPU or for a few cores, a shard at a time.
+
+Each actor calls `summarize_shard`, as the local engine does. Where a node is lost, Ray gives its
+shards to others; a shard is written by one rename, so that it is there once.
+"""
+
+import argparse
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from stages.common.cli import UserError
+from stages.params import Params
+from tools.summarize.engines import summarizer
+from tools.summarize.folder import Folder
+from tools.summarize.shard import Outcome, summarize_shard
+from tools.summarize.shards import Shard
+
+if TYPE_CHECKING:
+    from stages.model.usage import Usage
+
+CORES = 4  # of an actor without a GPU, if the cluster has so many
+
+
+class Summarizer:
+    """What an actor keeps: the loaded model."""
+
+    def __init__(self, here: str, out: str, params: Params, usage: "Usage"):
+        os.chdir(here)
+        self.folder, self.params, self.write = Folder(out), params, summarizer(params, usage)
+
+    def __call__(self, row: dict) -> dict:
+        shard = Shard(**row)
+        outcome = summarize_shard(shard, self.folder, self.params, self.write)
+        return row | {"done": outcome.done, "rejected": outcome.rejected, "why": outcome.why}
+
+
+def summarize_shards(
+    shards: list[Shard],
+    folder: Folder,
+    params: Params,
+    usage: "Usage",
+    args: argparse.Namespace,
+    _advance: object,
+) -> Iterator[Outcome]:
+    """Yield what became of each shard when its summaries are in the folder."""
+    if not shards:
+        return
+    # Ray reads them when it is imported: no usage report, no word of its own on the terminal.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise UserError("--engine ray needs Ray: pip install -r requirements-scale.txt") from None
+    ray.init(address=args.address, ignore_reinit_error=True, log_to_driver=False)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    resources = ray.cluster_resources()
+    gpus, cores = int(resources.get("GPU", 0)), int(resources.get("CPU", 1))
+    each = min(CORES, cores)
+    actors = min(args.actors or gpus or max(1, cores // each), len(shards))
+    needs = {"num_gpus": 1} if gpus else {"num_cpus": each}
+    rows = [shard._asdict() for shard in shards]
+    found = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+        Summarizer,
+        fn_constructor_args=(os.getcwd(), folder.url, params, usage),
+        compute=ray.data.ActorPoolStrategy(size=actors),
+        **needs,
+    )
+    for row in found.iter_rows():
+        shard = Shard(*(row.pop(name) for name in Shard._fields))
+        yield Outcome(shard, **row)
