@@ -53,6 +53,11 @@ test-export: .venv/dev .venv-export/installed
 	tar -xzf .venv-export/llama_cpp_python-*.tar.gz -C .venv-export/llama.cpp --strip-components=3 --wildcards '*/vendor/llama.cpp'
 	@touch $@
 
+# A cluster of Ray and a server, each as it is elsewhere.
+test-scale: .venv/dev
+	$(PIP) install -c constraints.txt -r tests/scale/requirements.txt
+	$(BIN)/python -m pytest tests/scale
+
 # A .venv whose set-up was interrupted, or whose Python is gone, has no pip that runs: begin again.
 .venv/runtime: requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("error: Python 3.11 or newer is needed, see PYTHON=" if sys.version_info < (3, 11) else 0)'

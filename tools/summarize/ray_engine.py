@@ -57,10 +57,11 @@ def summarize_shards(
     ray.init(address=args.address, ignore_reinit_error=True, log_to_driver=False)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    resources = ray.cluster_resources()
-    gpus, cores = int(resources.get("GPU", 0)), int(resources.get("CPU", 1))
-    each = min(CORES, cores)
-    actors = min(args.actors or gpus or max(1, cores // each), len(shards))
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    gpus = sum(int(node.get("GPU", 0)) for node in nodes)
+    cores = [int(node["CPU"]) for node in nodes if node.get("CPU")]
+    each = min(CORES, *cores)
+    actors = min(args.actors or gpus or sum(n // each for n in cores), len(shards))
     needs = {"num_gpus": 1} if gpus else {"num_cpus": each}
     rows = [shard._asdict() for shard in shards]
     found = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
