@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: repro test lint preset report bench test-xla test-export clean-venv
+.PHONY: repro test lint preset report bench test-xla test-export test-scale clean-venv
 
 repro: .venv/runtime
 	@$(BIN)/python -m tools.repro

@@ -17,8 +17,6 @@ from stages.common.launch import launch
 from stages.params import FormatPrompts, Generate, Params, load
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from stages.model.usage import Usage
 
 PROMPTS = Path("data/prompts/test.parquet")
@@ -26,7 +24,6 @@ BASE = Path("models/base")
 ADAPTER = Path("models/adapter")
 SUMMARIES = Path("data/summaries")
 PARTIAL = SUMMARIES / ".partial"  # finished batches of a run that was cut off
-FEW = 20  # dialogues
 AT_ONCE = 4  # times the requests in flight, in a batch for a server
 
 
@@ -43,6 +40,7 @@ def main() -> None:
     from stages.model import batches, processes
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_tokenizer
+    from stages.model.outcome import print_result, refuse_constant, tell_cut
     from stages.model.usage import adopt
     from stages.model.usage import read as read_usage
 
@@ -183,41 +181,6 @@ def write_summaries(path: Path, ids: list[str], summaries: list[str]) -> None:
             json.dumps({"id": id_, "summary": summary}, ensure_ascii=False) + "\n"
             for id_, summary in zip(ids, summaries, strict=True)
         )
-
-
-def tell_cut(cut: int, summaries: int, references: "pl.Series", tokenizer, params: Params) -> None:
-    """One line where more than a few summaries met the limit before their end, and what to do."""
-    from stages.common.limits import fitting_limit, too_many
-    from stages.model.tokenization import tokenize_summary
-
-    if not too_many(cut, summaries):
-        return
-    knobs, limit = params.format_prompts, params.generate.max_new_tokens
-    texts = references.explode().to_list()
-    needed = fitting_limit([len(tokenize_summary(tokenizer, text, knobs)) for text in texts])
-    line = f"generate: {cut} of {summaries} summaries are cut at generate.max_new_tokens {limit}: "
-    if needed > limit:
-        print(line + f"{needed} fits 95 % of the references")
-    else:
-        print(
-            line + f"95 % of the references end by {needed}, so this model does not stop by itself"
-        )
-
-
-def print_result(summaries: "pl.Series", seconds: float) -> None:
-    from stages.common.languages import length_unit, lengths
-
-    unit = length_unit(summaries)
-    length, rate = lengths(summaries, unit).mean(), len(summaries) / seconds
-    print(f"generate: {length:.1f} {unit} on average, {rate:.2f} summaries/s, {seconds:.0f} s")
-
-
-def refuse_constant(summaries: list[str], conversations: list[str]) -> None:
-    """A model that writes the same of all has learnt nothing; of a few dialogues it may by chance."""
-    if len(set(conversations)) >= FEW and len(set(summaries)) == 1:
-        text = repr(summaries[0][:80]) if summaries[0] else "empty"
-        what = f"all {len(summaries)} summaries by the tuned model are the same, {text}"
-        raise UserError(f"{what}: train again with a lower finetune.learning_rate")
 
 
 if __name__ == "__main__":

@@ -81,6 +81,7 @@ PARAMS = [
     "finetune.ranking.candidates",
     "finetune.ranking.dialogues",
     "finetune.ranking.learning_rate",
+    "generate.server",
     "generate.batch_size",
     "generate.max_new_tokens",
     "generate.min_new_tokens",
@@ -114,6 +115,7 @@ TARGETS = [
     "bench",
     "test-xla",
     "test-export",
+    "test-scale",
     "clean-venv",
 ]
 
@@ -192,10 +194,17 @@ TOOLS = {
     "tools.report": [],
     "tools.repro": [],
     "tools.summarize": [
-        "ile",
+        "sources",
         "--jsonl",
         "--base",
         "--rejected",
+        "--out",
+        "--engine",
+        "--address",
+        "--actors",
+        "--server",
+        "--model",
+        "--concurrency",
     ],
     "tools.sweep": [
         "ile",

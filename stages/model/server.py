@@ -118,7 +118,9 @@ async def send(
                 return answer.json()
             why = f"answers with status {answer.status_code}"
             if answer.status_code == 500 and method == "GET":
-                raise UserError(f"{server.url} does not list its models: name the one that is meant")
+                raise UserError(
+                    f"{server.url} does not list its models: name the one that is meant"
+                )
             if answer.status_code not in BUSY:
                 # Its own words may hold the customer's, so they are not repeated.
                 raise UserError(f"{server.url}{path} {why}: see the server's log, and its model")
