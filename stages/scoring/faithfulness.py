@@ -1,0 +1,136 @@
+"""Does the conversation hold what a summary says? Measures that need no model.
+
+`number_precision` is the share of the summary's numbers, amounts, times and dates that the
+conversation has, `name_precision` that of its names: the source precision of entities in Nan et al.
+(2021), "Entity-level Factual Consistency of Abstractive Text Summarization". The other measures are
+in `roles` and `extractive`. `python -m benchmarks.faithfulness` shows what each of them sees.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from stages.common.words import RougeTokenizer, Words
+from stages.scoring.extractive import bigram_precision, coverage_and_density
+from stages.scoring.names import Capitals, Name, NamesHeld, names
+from stages.scoring.new_words import NewWords, Vocabulary
+from stages.scoring.quantities import Held, Quantity, quantities
+from stages.scoring.roles import Speakers, Weights, role_precision
+
+# Shares are from 0 to 100, density is in words.
+MEASURES = {
+    "number_precision": 100,
+    "name_precision": 100,
+    "role_precision": 100,
+    "bigram_precision": 100,
+    "coverage": 100,
+    "density": 1,
+}
+
+
+@dataclass(frozen=True)
+class Span:
+    """summary[start:end], which the conversation does not hold.
+
+    `kind` is number, name, word, or role: the speaker of a sentence that others speak of.
+    """
+
+    start: int
+    end: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The measures of one summary, None where one is not defined, and its unsupported spans."""
+
+    measures: dict[str, float | None]
+    spans: list[Span]
+
+
+class Checker:
+    """Compares summaries with the conversations of one split.
+
+    Its references tell what capitals mean, its conversations which words are frequent.
+    """
+
+    def __init__(self, dialogues: list[list[dict]], references: list[list[str]], words: Words):
+        self.split = RougeTokenizer(words).tokenize
+        self.capitals = Capitals.of(text for texts in references for text in texts)
+        self.conversations = [Conversation(turns, self.split) for turns in dialogues]
+        self.new_words = NewWords((one.vocabulary for one in self.conversations), references)
+        self.weights = Weights(one.words for one in self.conversations)
+
+    def check(self, summaries: list[str]) -> list[Checked]:
+        """One summary a dialogue."""
+        return [self.look(i, text) for i, text in enumerate(summaries)]
+
+    def check_references(self, references: list[list[str]]) -> list[dict[str, float | None]]:
+        """For each dialogue, the mean of each measure over its references."""
+        return [
+            means(self.look(i, text).measures for text in texts)
+            for i, texts in enumerate(references)
+        ]
+
+    def look(self, dialogue: int, summary: str) -> Checked:
+        held = self.conversations[dialogue]
+        text = held.speakers.hide(summary)  # the 1 of Person1 is no number, nor Ana a name to find
+        numbers = [one for one in quantities(text) if one.claim]
+        found = [
+            name
+            for name in names(text, self.capitals)
+            if not any(overlap(name, number) for number in numbers)  # the USD of 5 USD
+        ]
+        taken = held.speakers.mentions(summary, self.weights)
+        words = self.split(summary) if summary.strip() else []
+        coverage, density = coverage_and_density(words, held.words)
+        values = [
+            share(one in held.quantities for one in numbers),
+            share(one in held.names for one in found),
+            role_precision(taken),
+            bigram_precision(words, held.words),
+            coverage,
+            density,
+        ]
+        spans = [
+            *(Span(n.start, n.end, "number") for n in numbers if n not in held.quantities),
+            *(Span(n.start, n.end, "name") for n in found if n not in held.names),
+            *(Span(m.start, m.end, "role") for m in taken if m.doubtful),
+        ]
+        for start, end in self.new_words.find(text, held.vocabulary):
+            word = Span(start, end, "word")
+            if not any(overlap(word, other) for other in [*numbers, *found]):
+                spans.append(word)
+        scaled = zip(MEASURES.items(), values, strict=True)
+        return Checked(
+            {name: None if value is None else scale * value for (name, scale), value in scaled},
+            sorted(spans, key=lambda span: span.start),
+        )
+
+
+def overlap(one: Span | Name | Quantity, other: Span | Name | Quantity) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+class Conversation:
+    """What is looked up in one conversation, made once for all of its summaries."""
+
+    def __init__(self, turns: list[dict], split):
+        text = "\n".join(turn["text"] for turn in turns)
+        self.words = split(text)
+        self.quantities = Held(text)
+        self.speakers = Speakers(turns, split)
+        self.names = NamesHeld(text)
+        self.vocabulary = Vocabulary(text)
+
+
+def means(measured: Iterable[dict[str, float | None]]) -> dict[str, float | None]:
+    """The mean of each measure over the summaries for which it is defined; None if there are none."""
+    measured = list(measured)
+    defined = {name: [one[name] for one in measured if one[name] is not None] for name in MEASURES}
+    return {name: sum(found) / len(found) if found else None for name, found in defined.items()}
+
+
+def share(truths: Iterable[bool]) -> float | None:
+    """The share that is true; None if there are none."""
+    truths = list(truths)
+    return sum(truths) / len(truths) if truths else None
