@@ -175,8 +175,8 @@ def measure(dialogues: list[Dialogue]) -> dict[str, tuple[int, dict[str, float]]
     checker = Checker(lower, references, words)
     results = {}
     for kind, pairs in corrupted(dialogues, names).items():
-        right = [checker.look(i, text).measures for i, text, _ in pairs]
-        wrong = [checker.look(i, text).measures for i, _, text in pairs]
+        both = [checker.check(lower[i], texts) for i, *texts in pairs]
+        right, wrong = ([one.measures for one in side] for side in zip(*both, strict=True))
         results[kind] = (
             len(pairs),
             {name: auc([m[name] for m in right], [m[name] for m in wrong]) for name in MEASURES},

@@ -52,14 +52,14 @@ def main() -> None:
     systems = {name: [one_line(text) for text in texts] for name, texts in summaries.items()}
     counts = {name: statistics(texts, references, words) for name, texts in systems.items()}
     checker = Checker(dialogues, references, words)
-    checked = {name: checker.check(texts) for name, texts in summaries.items()}
+    checked = checker.check_all(dialogues, summaries)
     scores = {
         name: measure(texts, references, counts[name], words, params)
         | means(one.measures for one in checked[name])
         for name, texts in systems.items()
     }
     signature = {name: score.pop("signature") for name, score in scores.items()}["tuned"]
-    scores["references"] = means(checker.check_references(references))
+    scores["references"] = checker.mean_of_references(dialogues, references)
     scores = {name: rounded(score) for name, score in scores.items()}
     figures = {"dialogues": len(ids), **scores, "bleu_signature": signature}
     write_json(METRICS / "score.json", figures | {"rouge_words": words.of_rouge})

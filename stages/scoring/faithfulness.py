@@ -56,23 +56,34 @@ class Checker:
     def __init__(self, dialogues: list[list[dict]], references: list[list[str]], words: Words):
         self.split = RougeTokenizer(words).tokenize
         self.capitals = Capitals.of(text for texts in references for text in texts)
-        self.conversations = [Conversation(turns, self.split) for turns in dialogues]
-        self.new_words = NewWords((one.vocabulary for one in self.conversations), references)
-        self.weights = Weights(one.words for one in self.conversations)
+        self.new_words = NewWords(map(text_of, dialogues), references)
+        self.weights = Weights(self.split(text_of(turns)) for turns in dialogues)
 
-    def check(self, summaries: list[str]) -> list[Checked]:
-        """One summary a dialogue."""
-        return [self.look(i, text) for i, text in enumerate(summaries)]
+    def check(self, turns: list[dict], summaries: list[str]) -> list[Checked]:
+        """Summaries of one dialogue. Its conversation is read here and not kept: it may be long."""
+        conversation = Conversation(turns, self.split)
+        return [self.look(summary, conversation) for summary in summaries]
 
-    def check_references(self, references: list[list[str]]) -> list[dict[str, float | None]]:
-        """For each dialogue, the mean of each measure over its references."""
-        return [
-            means(self.look(i, text).measures for text in texts)
-            for i, texts in enumerate(references)
+    def check_all(
+        self, dialogues: list[list[dict]], systems: dict[str, list[str]]
+    ) -> dict[str, list[Checked]]:
+        """By system, a summary a dialogue."""
+        rows = [
+            self.check(turns, list(summaries))
+            for turns, *summaries in zip(dialogues, *systems.values(), strict=True)
         ]
+        return dict(zip(systems, map(list, zip(*rows, strict=True)), strict=True))
 
-    def look(self, dialogue: int, summary: str) -> Checked:
-        held = self.conversations[dialogue]
+    def mean_of_references(
+        self, dialogues: list[list[dict]], references: list[list[str]]
+    ) -> dict[str, float | None]:
+        """The mean over dialogues of the means over their references."""
+        return means(
+            means(one.measures for one in self.check(turns, texts))
+            for turns, texts in zip(dialogues, references, strict=True)
+        )
+
+    def look(self, summary: str, held: "Conversation") -> Checked:
         text = held.speakers.hide(summary)  # the 1 of Person1 is no number, nor Ana a name to find
         numbers = [one for one in quantities(text) if one.claim]
         found = [
@@ -115,12 +126,16 @@ class Conversation:
     """What is looked up in one conversation, made once for all of its summaries."""
 
     def __init__(self, turns: list[dict], split):
-        text = "\n".join(turn["text"] for turn in turns)
+        text = text_of(turns)
         self.words = split(text)
         self.quantities = Held(text)
         self.speakers = Speakers(turns, split)
         self.names = NamesHeld(text)
         self.vocabulary = Vocabulary(text)
+
+
+def text_of(turns: list[dict]) -> str:
+    return "\n".join(turn["text"] for turn in turns)
 
 
 def means(measured: Iterable[dict[str, float | None]]) -> dict[str, float | None]:

@@ -35,9 +35,9 @@ class Vocabulary:
 class NewWords:
     """Finds words that neither the conversation has nor the references of several dialogues add."""
 
-    def __init__(self, conversations: Iterable[Vocabulary], references: Iterable[list[str]]):
+    def __init__(self, conversations: Iterable[str], references: Iterable[list[str]]):
         added: Counter = Counter()
-        for conversation, texts in zip(conversations, references, strict=True):
+        for conversation, texts in zip(map(Vocabulary, conversations), references, strict=True):
             added.update({word for text in texts for *_, word in missing(text, conversation)})
         self.usual = {word for word, count in added.items() if count >= USUAL}
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from stages.common.words import choose_words
 from stages.scoring.extractive import bigram_precision, coverage_and_density, fragments
-from stages.scoring.faithfulness import MEASURES, Checker, means
+from stages.scoring.faithfulness import MEASURES, Checked, Checker, means
 
 TURNS = [
     {"speaker": "customer", "text": "my parcel from amazon is 3 days late, wi-fi router inside"},
@@ -18,20 +18,18 @@ REFERENCES = [
 ]
 
 
-def checker(turns=TURNS, references=REFERENCES) -> Checker:
+def check(summary: str, turns=TURNS, references=REFERENCES) -> Checked:
     words, _ = choose_words("auto", references)
-    return Checker([turns] * 2, [references] * 2, words)
+    [checked] = Checker([turns] * 2, [references] * 2, words).check(turns, [summary])
+    return checked
 
 
 def spans(summary: str, **given) -> list[tuple[str, str]]:
-    return [
-        (summary[span.start : span.end], span.kind)
-        for span in checker(**given).look(0, summary).spans
-    ]
+    return [(summary[span.start : span.end], span.kind) for span in check(summary, **given).spans]
 
 
 def measures(summary: str, **given) -> dict[str, float | None]:
-    return checker(**given).look(0, summary).measures
+    return check(summary, **given).measures
 
 
 def test_what_the_conversation_holds_is_supported():
@@ -152,10 +150,10 @@ MIXED = st.text(
 @settings(max_examples=200, deadline=None)
 def test_any_text_has_measures_and_holds_itself(conversation, summary):
     turns = [{"speaker": None, "text": conversation}]
-    found = checker(turns=turns).look(0, summary)
+    found = check(summary, turns)
     for name, value in found.measures.items():
         assert value is None or 0 <= value <= (100 if name != "density" else len(summary))
     assert all(0 <= span.start < span.end <= len(summary) for span in found.spans)
-    same = checker(turns=turns).look(0, conversation)
+    same = check(conversation, turns)
     assert same.measures["number_precision"] in (None, 100)
     assert same.measures["coverage"] in (None, 100)
