@@ -15,7 +15,7 @@ from stages.common.cli import UserError, run
 from tools.compare.changes import parse
 from tools.compare.markdown import table
 from tools.compare.revision import Revision, commit, working_tree
-from tools.compare.runs import runs_of
+from tools.compare.runs import experiments, runs_of
 
 
 def main() -> None:
@@ -24,7 +24,8 @@ def main() -> None:
     )
     parser.add_argument("revision", nargs="?", help="a commit; left out: the working tree")
     args = parser.parse_args()
-    runs = runs_of(commit(args.revision) if args.revision else working_tree())
+    revision = commit(args.revision) if args.revision else working_tree()
+    runs = runs_of(revision, experiments())
     print("\n".join(summary(runs)))
 
 

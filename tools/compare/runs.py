@@ -11,32 +11,43 @@ SEED = "finetune.seed"
 EXPERIMENT = re.compile(r"(\w{40}) refs/exps/\w\w/\w{38}/(.+)")
 
 
-def runs_of(revision: Revision) -> dict[object, Revision]:
-    """The revision and its repeats, by seed. Only the revision where it names no seed."""
+def runs_of(revision: Revision, found: list[tuple[Revision, dict]]) -> dict[object, Revision]:
+    """The revision, first, and its repeats among the experiments that were found, by seed."""
     seed = changes.params(revision).get(SEED)
-    found = {seed: revision}
+    runs = {seed: revision}
     if seed is None:
-        return found
+        return runs
     wanted = recipe(revision)
-    for experiment in experiments():
-        other = changes.params(experiment)
-        if PATH not in experiment.paths or other.get(SEED) in (None, *found):
+    for experiment, params in found:
+        other = params.get(SEED)
+        if other is None or other in runs or without_seed(params) != wanted[0]:
             continue
-        if without_seed(other) == wanted[0] and recipe(experiment) == wanted:
-            found[other[SEED]] = experiment
-    return found
+        if PATH in experiment.paths and recipe(experiment) == wanted and complete(experiment):
+            runs[other] = experiment
+    return runs
 
 
-def experiments() -> list[Revision]:
-    """The DVC experiments of this clone, without queued and failed ones."""
+def experiments() -> list[tuple[Revision, dict[str, object]]]:
+    """The DVC experiments of this clone and their params, without queued and failed ones."""
     listed = git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps/") or b""
     found = []
     for line in listed.decode("utf-8", "replace").splitlines():
         if match := EXPERIMENT.fullmatch(line):
             sha, name = match.groups()
             paths = split(git("ls-tree", "-r", "-z", "--name-only", sha))
-            found.append(Revision(name, sha, paths))
+            experiment = Revision(name, sha, paths)
+            found.append((experiment, changes.params(experiment)))
     return found
+
+
+def complete(revision: Revision) -> bool:
+    """Whether it ran to the end: an experiment of `finetune` alone has the scores it began with."""
+    locked = changes.stages(revision)
+    outs = {k: v for stage in locked.values() for k, v in changes.hashes(stage, "outs").items()}
+    deps = [dep for stage in locked.values() for dep in changes.hashes(stage, "deps").items()]
+    return all(outs.get(path, content) == content for path, content in deps) and not changes.stale(
+        revision
+    )
 
 
 def without_seed(params: dict[str, object]) -> dict[str, object]:
