@@ -27,7 +27,6 @@ def test_an_experiment_with_another_seed_is_a_run_of_the_same(reproduced, tmp_pa
     shutil.copytree(reproduced.root, tmp_path / "project", symlinks=True)
     project = Project(tmp_path / "project")
     project.dvc("exp", "run", "-S", "finetune.seed=43", "-n", "other-seed")
-    project.dvc("exp", "run", "-S", "finetune.seed=44", "-n", "not-scored", "finetune")
     out = project.python("-m", "tools.seeds", "HEAD").stdout
     assert "| tuned | mean | standard deviation | seed 42 | seed 43 |" in out
     assert "| bleu |" in out
@@ -49,8 +48,14 @@ def write_run(project: Project, seed: int, matches: int, **params: object) -> No
     (project.root / "params.yaml").write_text(text)
     values = {id_: matches + i % 3 for i, id_ in enumerate(IDS)}
     write_metrics(project, values, {"tuned": {"bleu": float(matches), "name_precision": None}})
-    dep = {"path": "stages/score.py", "md5": params.get("md5", "a"), "hash": "md5"}
-    write_lock(project, score={"cmd": "python -m stages.score", "deps": [dep]})
+    code = {"path": "stages/score.py", "md5": params.get("md5", "a"), "hash": "md5"}
+    adapter = {"path": "models/adapter", "md5": str(seed), "hash": "md5"}
+    scored = adapter | {"md5": str(params.get("scored", seed))}
+    write_lock(
+        project,
+        finetune={"cmd": "python -m stages.finetune", "outs": [adapter]},
+        score={"cmd": "python -m stages.score", "deps": [code, scored]},
+    )
 
 
 @pytest.fixture
@@ -62,6 +67,7 @@ def runs(repository) -> Project:  # noqa: F811
     experiment(repository, "other-epochs", 45, 19, epochs=2)
     experiment(repository, "other-code", 46, 19, md5="b")
     experiment(repository, "seed-43-again", 43, 19)
+    experiment(repository, "not-scored", 47, 19, scored=42)
     return repository
 
 
