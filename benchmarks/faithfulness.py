@@ -20,7 +20,7 @@ import numpy as np
 
 from stages.common.cli import UserError, run
 from stages.common.words import choose_words
-from stages.scoring.faithfulness import MEASURES, Checker
+from stages.scoring.faithfulness import Checker
 
 Dialogue = tuple[list[dict], list[str]]  # turns with speaker and text, references
 SEED = 42
@@ -34,6 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faithfulness")
     parser.add_argument("--tweetsumm", type=Path, help="JSON lines in DialogStudio's layout")
     parser.add_argument("--dialogsum", type=Path, help="JSON lines: dialogue, summary")
+    parser.add_argument("--classifier", help="measure this one, too: as score.classifier")
     args = parser.parse_args()
     corpora = {"TweetSumm": (args.tweetsumm, read_tweetsumm), "DialogSum": (args.dialogsum, read_dialogsum)}  # fmt: skip
     given = {name: read(path) for name, (path, read) in corpora.items() if path}
@@ -42,7 +43,7 @@ def main() -> None:
     for name, dialogues in given.items():
         references = sum(len(texts) for _, texts in dialogues)
         print(f"{name}, {len(dialogues)} dialogues, {references} references\n")
-        print("\n".join(table(measure(dialogues))), end="\n\n")
+        print("\n".join(table(measure(dialogues, args.classifier))), end="\n\n")
 
 
 def read_tweetsumm(path: Path) -> list[Dialogue]:
@@ -165,21 +166,23 @@ def corrupted(dialogues: list[Dialogue], names: list[str]) -> dict[str, list[tup
 # Measuring
 
 
-def measure(dialogues: list[Dialogue]) -> dict[str, tuple[int, dict[str, float]]]:
+def measure(
+    dialogues: list[Dialogue], classifier: str | None = None
+) -> dict[str, tuple[int, dict[str, float]]]:
     """By kind of corruption: how many references it applies to, and AUC by measure."""
     names = sorted(find_names([turn["text"] for turns, _ in dialogues for turn in turns]))
     # As clean leaves them by default: conversations in lower case.
     lower = [[turn | {"text": turn["text"].lower()} for turn in turns] for turns, _ in dialogues]
     references = [texts for _, texts in dialogues]
     words, _ = choose_words("auto", [text for texts in references for text in texts])
-    checker = Checker(lower, references, words)
+    checker = Checker(lower, references, words, classifier)
     results = {}
     for kind, pairs in corrupted(dialogues, names).items():
         both = [checker.check(lower[i], texts) for i, *texts in pairs]
         right, wrong = ([one.measures for one in side] for side in zip(*both, strict=True))
         results[kind] = (
             len(pairs),
-            {name: auc([m[name] for m in right], [m[name] for m in wrong]) for name in MEASURES},
+            {name: auc([m[name] for m in right], [m[name] for m in wrong]) for name in right[0]},
         )
     return results
 
@@ -194,7 +197,7 @@ def auc(right: list[float | None], wrong: list[float | None]) -> float:
 def table(results: dict[str, tuple[int, dict[str, float]]]) -> list[str]:
     kinds = [f"{kind} ({count})" for kind, (count, _) in results.items()]
     lines = ["| | " + " | ".join(kinds) + " |", "|---|" + "---:|" * len(kinds)]
-    for name in MEASURES:
+    for name in next(iter(results.values()))[1]:
         found = [aucs[name] for _, aucs in results.values()]
         lines.append(f"| `{name}` | " + " | ".join(f"{a:.2f}" for a in found) + " |")
     return lines

@@ -51,7 +51,7 @@ def main() -> None:
     }
     systems = {name: [one_line(text) for text in texts] for name, texts in summaries.items()}
     counts = {name: statistics(texts, references, words) for name, texts in systems.items()}
-    checker = Checker(dialogues, references, words)
+    checker = Checker(dialogues, references, words, params.classifier)
     checked = checker.check_all(dialogues, summaries)
     scores = {
         name: measure(texts, references, counts[name], words, params)

@@ -97,6 +97,7 @@ PARAMS = [
     "score.bootstrap_samples",
     "score.seed",
     "score.constant",
+    "score.classifier",
     "run.checkpoint_minutes",
     "run.launch",
     "run.dataloader_num_workers",

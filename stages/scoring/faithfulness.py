@@ -25,6 +25,7 @@ MEASURES = {
     "coverage": 100,
     "density": 1,
 }
+WITH_A_MODEL = "entailment"  # if score.classifier names one: see `entailment`, 0 to 100
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,31 @@ class Checker:
     Its references tell what capitals mean, its conversations which words are frequent.
     """
 
-    def __init__(self, dialogues: list[list[dict]], references: list[list[str]], words: Words):
+    def __init__(
+        self,
+        dialogues: list[list[dict]],
+        references: list[list[str]],
+        words: Words,
+        classifier: str | None = None,
+    ):
         self.split = RougeTokenizer(words).tokenize
         self.capitals = Capitals.of(text for texts in references for text in texts)
         self.new_words = NewWords(map(text_of, dialogues), references)
         self.weights = Weights(self.split(text_of(turns)) for turns in dialogues)
+        self.entailment = None
+        if classifier:
+            from stages.scoring.entailment import Entailment
+
+            self.entailment = Entailment(classifier)
 
     def check(self, turns: list[dict], summaries: list[str]) -> list[Checked]:
         """Summaries of one dialogue. Its conversation is read here and not kept: it may be long."""
         conversation = Conversation(turns, self.split)
-        return [self.look(summary, conversation) for summary in summaries]
+        found = [self.look(summary, conversation) for summary in summaries]
+        if self.entailment:
+            for one, value in zip(found, self.entailment(turns, summaries), strict=True):
+                one.measures[WITH_A_MODEL] = None if value is None else 100 * value
+        return found
 
     def check_all(
         self, dialogues: list[list[dict]], systems: dict[str, list[str]]
@@ -141,7 +157,8 @@ def text_of(turns: list[dict]) -> str:
 def means(measured: Iterable[dict[str, float | None]]) -> dict[str, float | None]:
     """The mean of each measure over the summaries for which it is defined; None if there are none."""
     measured = list(measured)
-    defined = {name: [one[name] for one in measured if one[name] is not None] for name in MEASURES}
+    names = dict.fromkeys([*MEASURES, *(name for one in measured for name in one)])
+    defined = {name: [one[name] for one in measured if one[name] is not None] for name in names}
     return {name: sum(found) / len(found) if found else None for name, found in defined.items()}
 
 

@@ -9,7 +9,7 @@ import polars as pl
 from stages.common.atomic_io import atomic_write
 from stages.common.languages import length_unit, lengths
 from stages.scoring.bleu import STATISTICS, corpus_bleu
-from stages.scoring.faithfulness import MEASURES
+from stages.scoring.faithfulness import MEASURES, WITH_A_MODEL
 
 
 def write(
@@ -40,13 +40,19 @@ def write_table(path: Path, header: list[str], rows: list[list]) -> None:
 
 def of_dialogues(ids: list[str], counts: dict, checked: dict) -> tuple[list[str], list[list]]:
     """BLEU's counts and the measures of faithfulness; a measure that is not defined is empty."""
+    measures = measures_of(checked)
     rows = []
     for i, id_ in enumerate(ids):
         for name, table in counts.items():
-            measures = (checked[name][i].measures[measure] for measure in MEASURES)
-            figures = ["" if value is None else f"{value:.4f}" for value in measures]
+            values = (checked[name][i].measures[measure] for measure in measures)
+            figures = ["" if value is None else f"{value:.4f}" for value in values]
             rows.append([id_, name, *table[i].tolist(), *figures])
-    return ["id", "system", *STATISTICS, *MEASURES], rows
+    return ["id", "system", *STATISTICS, *measures], rows
+
+
+def measures_of(checked: dict[str, list]) -> list[str]:
+    """`MEASURES`, and what a model has added."""
+    return list(dict.fromkeys([*MEASURES, *(k for one in checked["tuned"] for k in one.measures)]))
 
 
 def by_length(conversations: pl.Series, counts: dict, buckets: int = 4):
@@ -78,7 +84,7 @@ def of_faithfulness(scores: dict[str, dict]):
     """The measures that are shares, by system; density, in words, is in score.json."""
     rows = [
         [measure, *("" if s[measure] is None else f"{s[measure]:.2f}" for s in scores.values())]
-        for measure, scale in MEASURES.items()
-        if scale == 100
+        for measure in [*MEASURES, WITH_A_MODEL]
+        if measure in scores["tuned"] and MEASURES.get(measure, 100) == 100
     ]
     return ["measure", *scores], rows

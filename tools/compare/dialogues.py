@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from stages.common.cli import UserError
 from stages.scoring.bleu import STATISTICS
-from stages.scoring.faithfulness import MEASURES
+from stages.scoring.faithfulness import MEASURES, WITH_A_MODEL
 from tools.compare.revision import Revision
 
 PATH = "metrics/dialogues.csv"
@@ -20,7 +20,7 @@ def read_measures(revision: Revision) -> dict[str, dict[str, dict[str, float | N
     """Faithfulness by system, dialogue and measure: those that the revision's table has."""
 
     def values(row: dict[str, str]) -> dict[str, float | None]:
-        return {k: float(row[k]) if row[k] else None for k in MEASURES if k in row}
+        return {k: float(row[k]) if row[k] else None for k in [*MEASURES, WITH_A_MODEL] if k in row}
 
     return read(revision, values)
 
