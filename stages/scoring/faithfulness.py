@@ -101,7 +101,8 @@ class Checker:
 
     def look(self, summary: str, held: "Conversation") -> Checked:
         text = held.speakers.hide(summary)  # the 1 of Person1 is no number, nor Ana a name to find
-        numbers = [one for one in quantities(text) if one.claim]
+        read = list(quantities(text))
+        numbers = [one for one in read if one.claim]
         found = [
             name
             for name in names(text, self.capitals)
@@ -125,7 +126,7 @@ class Checker:
         ]
         for start, end in self.new_words.find(text, held.vocabulary):
             word = Span(start, end, "word")
-            if not any(overlap(word, other) for other in [*numbers, *found]):
+            if not any(overlap(word, other) for other in [*read, *found]):
                 spans.append(word)
         scaled = zip(MEASURES.items(), values, strict=True)
         return Checked(
