@@ -6,6 +6,7 @@ not an output in `dvc.yaml`, because DVC deletes outputs before it runs their st
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -29,9 +30,10 @@ def fingerprint(settings: str, inputs: Iterable[Path]) -> str:
 
 def loaded_code() -> list[Path]:
     """The files of this pipeline that the process has imported."""
-    here = Path(__file__).resolve().parents[1]
-    files = {Path(m.__file__).resolve() for m in sys.modules.values() if getattr(m, "__file__", 0)}
-    return sorted(file for file in files if here in file.parents)
+    here = f"{Path(__file__).parents[1]}{os.sep}"
+    # As text, for to resolve the paths of all of torch's modules takes a second.
+    files = {getattr(module, "__file__", None) or "" for module in sys.modules.values()}
+    return sorted(Path(file) for file in files if file.startswith(here))
 
 
 def sha256(file: Path) -> str:
