@@ -13,6 +13,7 @@ from hypothesis import settings
 from tests.helpers.hub import FILES, MODEL
 from tests.helpers.hub_server import Hub, Repository
 from tests.helpers.project import Project, make_project, make_tiny_llama, prepare
+from tests.helpers.warm_server import SHARED, start
 
 # Enough for kinds to meet kinds, in seconds; no deadline, for the machine may be busy.
 settings.register_profile("suite", max_examples=40, deadline=None)
@@ -20,8 +21,16 @@ settings.load_profile("suite")
 # A shell's `&` lets all processes below it ignore Ctrl-C, and tests send it.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# Tiny models gain nothing from threads, and on two busy cores threads wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Files whose tests take half a minute and more: begun last, one would keep a worker waiting.
 SLOW = ("sweep", "docs", "repro", "faults", "machines", "compare", "inspect", "summarize")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Several workers share one server of forks."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        os.environ[SHARED] = start()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

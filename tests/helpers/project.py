@@ -119,11 +119,13 @@ class Project:
             }
         )
 
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
+    def run(
+        self, *command: str, check: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess:
         done = subprocess.run(
             command,
             cwd=self.root,
-            env=self.environment,
+            env=self.environment | environment,
             capture_output=True,
             text=True,
             check=False,
@@ -136,7 +138,7 @@ class Project:
         return self.run(sys.executable, *arguments, check=check)
 
     def dvc(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-        return self.python("-m", "dvc", *arguments, check=check)
+        return self.run(sys.executable, "-m", "dvc", *arguments, check=check, WARM_DVC="1")
 
     def params(self, **changes) -> None:
         """Set leaves of params.yaml by dotted key: `params(**{"score.seed": 1})`."""

@@ -3,11 +3,12 @@
 The import takes six seconds of a core, and the tests run hundreds of stages. The clients are
 `tests/helpers/warm/sitecustomize.py`, whose forks import the stage from its own project, and
 `tests.helpers.fault_server`, whose forks have the repository's stages. The server ends with the
-process that started it.
+process that started it. pytest's workers share the one that SHARED names.
 """
 
 import atexit
 import contextlib
+import gc
 import json
 import os
 import runpy
@@ -33,32 +34,47 @@ PRELOAD = (
     "stages.scoring.metric",
     "tests.helpers.fault_server",
     "datasets",
+    "dvc.cli.parser",
+    "dvc.repo.experiments",
+    "dvc.repo.index",
+    "dvc.repo.reproduce",
+    "dvc.stage.cache",
+    "dvc.stage.run",
     "evaluate",
     "peft.tuners.lora",
     "polars",
     "pydantic",
     "rouge_score.rouge_scorer",
     "sacrebleu",
+    "torch.distributed.run",
     "transformers.models.auto.modeling_auto",
     "transformers.models.llama.modeling_llama",
     "transformers.trainer",
     "yaml",
 )
+SHARED = "SHARED_WARM_SERVER"  # environment variable: the socket of a server for several processes
 started: dict[str, str] = {}  # the environment of this process's server, once it is started
 
 
 def warm_environment() -> dict[str, str]:
     """Start the server; return the environment with which a process runs its stages in forks."""
     if not started:
-        path = str(Path(tempfile.mkdtemp(prefix="warm-")) / "socket")
-        command = [sys.executable, "-m", "tests.helpers.warm_server", path]
-        server = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
-        atexit.register(server.stdin.close)
+        path = os.environ.get(SHARED) or start()
+        deadline = time.monotonic() + 300
         while not Path(path).exists():
-            assert server.poll() is None
+            assert time.monotonic() < deadline, "the server does not start"
             time.sleep(0.02)
         started.update({"WARM_SERVER": path, "PYTHONPATH": str(WARM)})
     return started
+
+
+def start() -> str:
+    """Start a server; return the path of its socket, which is there once it listens."""
+    path = str(Path(tempfile.mkdtemp(prefix="warm-")) / "socket")
+    command = [sys.executable, "-m", "tests.helpers.warm_server", path]
+    server = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
+    atexit.register(server.stdin.close)
+    return path
 
 
 def ask(request: dict, after: float) -> int:
@@ -78,6 +94,9 @@ def ask(request: dict, after: float) -> int:
 def serve(path: str) -> None:
     for name in PRELOAD:
         import_module(name)
+    fill_caches()
+    gc.collect()
+    gc.freeze()  # forks share what is here, and their collections need not walk through it
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # leaves no zombies
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(f"{path}.new")
@@ -93,6 +112,15 @@ def serve(path: str) -> None:
                 server.close()
                 supervise(client)
             client.close()
+
+
+def fill_caches() -> None:
+    """Do once what each process of transformers and DVC does first. No thread may start here."""
+    from dvc.cli.parser import get_main_parser
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+
+    get_main_parser()
+    get_checkpoint_conversion_mapping("llama")
 
 
 def supervise(client: socket.socket) -> None:

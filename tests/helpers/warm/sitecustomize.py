@@ -4,7 +4,8 @@ them.
 `WARM_SERVER` names the server's socket: `python -m stages.finetune` then waits for a fork of the
 server to do the work, with this process's folder, environment and streams. Signals go to the fork,
 and it dies with this process. `RAN` names a file to which the module and its arguments are added:
-what ran is known by it without trusting DVC's word.
+what ran is known by it without trusting DVC's word. `WARM_DVC` lets `python -m dvc` work in a fork,
+too: not where a test kills it, for the stages that it started would live on.
 """
 
 import os
@@ -54,5 +55,6 @@ if command[:1] == ["-m"]:  # Python's own option, not one of torchrun
     if "RAN" in os.environ:
         with open(os.environ["RAN"], "a") as ran:
             print(*command, file=ran)
-    if command[0] in MODULES and os.environ.get("WARM_SERVER"):
+    forked = command[0] in MODULES or (command[0] == "dvc" and os.environ.pop("WARM_DVC", ""))
+    if forked and os.environ.get("WARM_SERVER"):
         hand_over(command, os.environ["WARM_SERVER"])
