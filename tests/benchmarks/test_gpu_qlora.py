@@ -7,6 +7,7 @@ import torch
 
 from benchmarks import gpu_qlora
 from benchmarks.qlora_batches import dialogues, our_batches, plain_batches
+from tests.helpers.warm_server import warm_environment
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -34,6 +35,8 @@ def test_both_recipes_count_the_same_useful_tokens(packed):
 def test_tiny_run_prints_the_whole_table(monkeypatch, capfd):
     command = ["gpu_qlora", "--tiny", "--steps", "2", "--step-tokens", "500"]
     monkeypatch.setattr("sys.argv", command)
+    for name, value in warm_environment().items():
+        monkeypatch.setenv(name, value)
     gpu_qlora.main()
     shown = capfd.readouterr().out
     assert "CPU, torch 2." in shown or torch.cuda.is_available()

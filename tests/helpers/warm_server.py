@@ -52,6 +52,7 @@ PRELOAD = (
     "transformers.trainer",
     "yaml",
 )
+OURS = ("benchmarks", "stages", "tests", "tools")
 SHARED = "SHARED_WARM_SERVER"  # environment variable: the socket of a server for several processes
 started: dict[str, str] = {}  # the environment of this process's server, once it is started
 
@@ -160,10 +161,9 @@ def work(request: dict, streams: list[int]) -> int:
         return child(request["fault"])
     for number in request["ignored"]:
         signal.signal(number, signal.SIG_IGN)
-    sys.path[0] = request["folder"]
-    for name in [
-        name for name in sys.modules if name.split(".")[0] in ("tests", "stages", "tools")
-    ]:
+    more = request["environment"].get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:1] = [request["folder"], *filter(None, more)]
+    for name in [name for name in sys.modules if name.split(".")[0] in OURS]:
         del sys.modules[name]
     sys.argv = request["arguments"]
     status = 0

@@ -9,10 +9,11 @@ import pytest
 
 from stages.model.hardware import choose_hardware
 from tests.helpers.data import ROOT
+from tests.helpers.warm_server import warm_environment
 
 
 def measure(module: str, *arguments: str, **environment: str) -> str:
-    """What a module of the helpers prints in a process of its own."""
+    """What a module of the helpers prints in a process of its own, a fork if WARM_SERVER is given."""
     done = subprocess.run(
         [sys.executable, "-m", f"tests.helpers.{module}", *arguments],
         env=os.environ | environment,
@@ -27,7 +28,8 @@ def measure(module: str, *arguments: str, **environment: str) -> str:
 @pytest.mark.skipif("this CPU has bf16" not in choose_hardware().reason, reason="no CPU with bf16")
 def test_few_compiled_kernels_are_kept():
     def compiled(**environment: str) -> int:
-        said = measure("compiled_kernels", ONEDNN_VERBOSE="2", **environment)
+        environment |= warm_environment() | {"ONEDNN_VERBOSE": "2"}
+        said = measure("compiled_kernels", **environment)
         return said.count("create:cache_miss")
 
     # After 200 lengths the first one's kernel is gone, which 1,024 of them would still hold.
@@ -38,8 +40,8 @@ def test_few_compiled_kernels_are_kept():
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 def test_freed_memory_is_not_given_back_to_the_system():
-    def faults(*first: str) -> int:
-        return int(measure("freed_blocks", *first))
+    def faults(*first: str, **environment: str) -> int:
+        return int(measure("freed_blocks", *first, **environment))
 
     assert faults() > 10_000  # five of 20 MB, in pages of 4 kB
-    assert faults("stages.model.loading") < 1_000
+    assert faults("stages.model.loading", **warm_environment()) < 1_000

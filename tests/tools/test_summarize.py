@@ -68,7 +68,12 @@ def test_table_and_standard_input_give_a_line_for_each_conversation(reproduced, 
     piped = [sys.executable, "-m", "tools.summarize"]
     for content, said in ((lines.encode(), '{"id": 1, "tuned": '), (b"customer: late", "")):
         done = subprocess.run(
-            piped, cwd=reproduced.root, input=content, capture_output=True, check=False
+            piped,
+            cwd=reproduced.root,
+            env=reproduced.environment,
+            input=content,
+            capture_output=True,
+            check=False,
         )
         assert done.returncode == 0 and done.stdout.decode().startswith(said)
         assert len(done.stdout.splitlines()) == 1

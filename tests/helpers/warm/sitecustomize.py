@@ -11,11 +11,25 @@ too: not where a test kills it, for the stages that it started would live on.
 import os
 import sys
 
-# Not fetch: the hub's client reads its environment when it is imported.
-STAGES = ("clean", "format_prompts", "finetune", "generate", "score")
+STAGES = ("fetch", "clean", "format_prompts", "finetune", "generate", "score")
 TOOLS = ("summarize", "inspect", "export")
-MODULES = {*(f"stages.{name}" for name in STAGES), *(f"tools.{name}" for name in TOOLS)}
+HELPERS = ("compiled_kernels", "freed_blocks")
+MODULES = {
+    *(f"stages.{name}" for name in STAGES),
+    *(f"tools.{name}" for name in TOOLS),
+    *(f"tests.helpers.{name}" for name in HELPERS),
+    "benchmarks.gpu_qlora",
+}
 FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+def forked(module: str) -> bool:
+    """Whether the server shall do the work of the module."""
+    if module == "dvc":
+        return bool(os.environ.pop("WARM_DVC", ""))
+    # The hub's client reads its environment when it is imported.
+    hub = module == "stages.fetch" and any(name.startswith("HF_") for name in os.environ)
+    return module in MODULES and not hub
 
 
 def hand_over(arguments: list[str], path: str) -> None:
@@ -55,6 +69,5 @@ if command[:1] == ["-m"]:  # Python's own option, not one of torchrun
     if "RAN" in os.environ:
         with open(os.environ["RAN"], "a") as ran:
             print(*command, file=ran)
-    forked = command[0] in MODULES or (command[0] == "dvc" and os.environ.pop("WARM_DVC", ""))
-    if forked and os.environ.get("WARM_SERVER"):
+    if forked(command[0]) and os.environ.get("WARM_SERVER"):
         hand_over(command, os.environ["WARM_SERVER"])
