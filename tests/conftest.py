@@ -79,7 +79,9 @@ def prepared(prepared_once, tmp_path) -> Project:
 def reproduced_once(tmp_path_factory, tiny_llama) -> Path:
     def make(root: Path) -> None:
         project = make_project(root, tiny_llama)
-        project.warm = False  # once as a user has it
+        project.warm = False  # once as a user has it; score is in tests/pipeline/test_machines.py
+        project.dvc("repro", "generate@tuned")
+        project.warm = True
         project.dvc("repro")
         project.run("git", "add", "-A")
         project.run("git", "commit", "-qm", "reproduced")
