@@ -134,11 +134,13 @@ class Project:
             raise AssertionError(f"{command} exited {done.returncode}\n{done.stdout}{done.stderr}")
         return done
 
-    def python(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-        return self.run(sys.executable, *arguments, check=check)
+    def python(
+        self, *arguments: str, check: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess:
+        return self.run(sys.executable, *arguments, check=check, **environment)
 
     def dvc(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-        return self.run(sys.executable, "-m", "dvc", *arguments, check=check, WARM_DVC="1")
+        return self.python("-m", "dvc", *arguments, check=check, WARM_DVC="1")
 
     def params(self, **changes) -> None:
         """Set leaves of params.yaml by dotted key: `params(**{"score.seed": 1})`."""

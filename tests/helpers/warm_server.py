@@ -24,6 +24,8 @@ import traceback
 from importlib import import_module
 from pathlib import Path
 
+from tests.helpers.faults import inject
+
 ROOT = Path(__file__).resolve().parents[2]
 WARM = ROOT / "tests/helpers/warm"
 STAGES = ("fetch", "clean", "format_prompts", "finetune", "generate", "score")
@@ -148,7 +150,11 @@ def supervise(client: socket.socket) -> None:
 
 
 def work(request: dict, streams: list[int]) -> int:
-    """Do what `python -m MODULE ARGUMENTS` does; return its exit status."""
+    """Do what `python -m MODULE ARGUMENTS` does; return its exit status.
+
+    `FAULTS_OF_1` is JSON: faults of `tests.helpers.faults` for the process of rank 1. A process
+    alone has rank 0.
+    """
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -165,6 +171,7 @@ def work(request: dict, streams: list[int]) -> int:
     sys.path[:1] = [request["folder"], *filter(None, more)]
     for name in [name for name in sys.modules if name.split(".")[0] in OURS]:
         del sys.modules[name]
+    inject(json.loads(os.environ.get(f"FAULTS_OF_{os.environ.get('RANK', '0')}", "[]")))
     sys.argv = request["arguments"]
     status = 0
     try:

@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.helpers.faults import signal_at
 from tests.helpers.project import Project
 
 TWO = "torchrun --nproc_per_node 2"
@@ -153,11 +154,12 @@ def test_two_nodes_of_one_process(together, alone):
 
 
 def test_a_killed_process_ends_all_and_the_training_resumes(together, alone):
-    training = started(together)
-    workers(together)[1].kill()
-    _, said = training.communicate()
-    assert training.returncode == 1
-    assert said.splitlines()[-1].startswith(f"error: a process of `{TWO}` was killed or failed")
+    together.params(**{"run.checkpoint_minutes": 1e-6})
+    kill = json.dumps([signal_at(step=5, number=signal.SIGKILL)])
+    ended = together.python("-m", "stages.finetune", check=False, FAULTS_OF_1=kill)
+    assert ended.returncode == 1, ended.stderr
+    sentence = ended.stderr.splitlines()[-1]
+    assert sentence.startswith(f"error: a process of `{TWO}` was killed or failed")
     assert not workers(together)
     # Another number of processes goes on with the same checkpoint.
     together.params(**{"run.launch": None})

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from stages.params import load
+from tests.helpers.faults import signal_at
 from tests.helpers.project import Project
 
 
@@ -66,11 +67,12 @@ def test_force_gives_the_same_adapter_and_scores(clean_after):
 
 def test_repro_goes_on_after_being_killed_in_training(clean_after):
     project = clean_after
-    project.params(**{"finetune.num_train_epochs": 20, "finetune.learning_rate": 0.003})
+    project.params(**{"finetune.num_train_epochs": 10, "finetune.learning_rate": 0.003})
+    pause = json.dumps([signal_at(step=9, number=signal.SIGSTOP)])  # until it is killed
     repro = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "finetune"],
         cwd=project.root,
-        env=project.environment,
+        env=project.environment | {"FAULTS_OF_0": pause},
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
