@@ -23,8 +23,8 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tiny models gain nothing from threads, and on two busy cores threads wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Files whose tests take half a minute and more: begun last, one would keep a worker waiting.
-SLOW = ("sweep", "docs", "repro", "faults", "machines", "compare", "inspect", "summarize")
+# Files with tests of ten seconds and more: begun last, one would keep a worker waiting.
+SLOW = ("sweep", "processes", "machines", "repro", "docs", "faults", "inspect", "summarize")
 
 
 def pytest_configure(config: pytest.Config) -> None:
