@@ -13,6 +13,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import fsspec
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -89,6 +90,9 @@ def test_a_killed_run_goes_on_and_redoes_nothing(archive, reproduced, tmp_path):
         time.sleep(0.002)
     run.kill()
     run.wait()
+    there = str(reproduced.root)
+    while any(process.info["cwd"] == there for process in psutil.process_iter(["cwd"])):
+        time.sleep(0.01)  # until its fork has ended, too
     times = {file: file.stat().st_mtime_ns for file in out.rglob("*.parquet")}
     assert times
     done = reproduced.python(*command[1:])
