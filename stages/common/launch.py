@@ -61,11 +61,14 @@ def wait(command: list[str], shown: str, folder: Path) -> tuple[int, str]:
         signal.signal(number, lambda number, _frame: forward(number, process))
     while process.poll() is None and not words.exists():
         time.sleep(0.1)
+    interrupted = len(received) > 1
     if words.exists():
         told = json.loads(words.read_text(encoding="utf-8"))
         kill(process)
-        return told["status"], told["message"]
-    if process.returncode and len(received) > 1:  # before a process could say so itself
+        # When a process is killed, torchrun sends SIGTERM to the others: no one interrupted them.
+        if interrupted or told["status"] < 128:
+            return told["status"], told["message"]
+    elif interrupted and process.returncode:  # before a process could say so itself
         return 128 + received[-1], KEPT
     if process.returncode:
         return 1, f"a process of `{shown}` was killed or failed, see above: run again to resume"
