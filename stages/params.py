@@ -321,6 +321,7 @@ class Score(Section):
     bootstrap_samples: Annotated[Int, Field(ge=100)]
     seed: Whole
     constant: Text
+    classifier: Text | None
 
 
 class Run(Section):

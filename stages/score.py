@@ -1,11 +1,13 @@
-"""score: compare the summaries with the references, beside baselines that need no model.
+"""score: compare the summaries with references and conversations, beside baselines without a model.
 
-Reads references and summaries of the test split; writes `metrics/score.json`, the tables for the
-plots, and `metrics/dialogues.csv`: the BLEU statistics of every dialogue and system. From these,
-corpus BLEU can be recomputed and two commits can be compared without a cache.
+Reads the test split and its summaries; writes `metrics/score.json`, the tables for the plots, and
+`metrics/dialogues.csv`: the BLEU statistics and the faithfulness of every dialogue and system. From
+these, corpus scores can be recomputed and two commits can be compared without a cache. What a
+summary says and its conversation does not hold is in `data/unsupported.jsonl`.
 """
 
-import csv
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,14 +16,13 @@ from stages.common.cli import UserError, run
 from stages.params import Score, load
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from stages.common.words import Words
 
 CLEAN = Path("data/clean/test.parquet")
 SUMMARIES = Path("data/summaries")
 METRICS = Path("metrics")
-PLOTS = METRICS / "plots"
+UNSUPPORTED = Path("data/unsupported.jsonl")
+MODELS = ("tuned", "base")
 ROUGE = {"rouge1": "rouge_1", "rouge2": "rouge_2", "rougeL": "rouge_l"}
 
 
@@ -31,36 +32,39 @@ def main() -> None:
 
     import polars as pl
 
-    from stages.common.languages import length_unit
     from stages.common.words import choose_words
+    from stages.scoring import tables
     from stages.scoring.bleu import statistics
+    from stages.scoring.faithfulness import Checker, means
     from stages.scoring.lead import lead_2
 
     rows = pl.read_parquet(CLEAN)
-    ids = rows["id"].to_list()
+    ids, dialogues = rows["id"].to_list(), rows["turns"].to_list()
     references = [[one_line(text) for text in texts] for texts in rows["references"]]
-    turns = [[turn["text"] for turn in dialogue] for dialogue in rows["turns"]]
     words, reason = choose_words(params.tokenizer, [text for texts in references for text in texts])
     print(f"score: {reason}")
-    systems = {
+    summaries = {
         "tuned": read_summaries("tuned", ids),
         "base": read_summaries("base", ids),
-        "first_two_turns": [lead_2(dialogue) for dialogue in rows["turns"]],
+        "first_two_turns": [lead_2(dialogue) for dialogue in dialogues],
         "constant": [params.constant] * len(ids),
     }
+    systems = {name: [one_line(text) for text in texts] for name, texts in summaries.items()}
     counts = {name: statistics(texts, references, words) for name, texts in systems.items()}
+    checker = Checker(dialogues, references, words, params.classifier)
+    checked = checker.check_all(dialogues, summaries)
     scores = {
         name: measure(texts, references, counts[name], words, params)
+        | means(one.measures for one in checked[name])
         for name, texts in systems.items()
     }
     signature = {name: score.pop("signature") for name, score in scores.items()}["tuned"]
+    scores["references"] = checker.mean_of_references(dialogues, references)
+    scores = {name: rounded(score) for name, score in scores.items()}
     figures = {"dialogues": len(ids), **scores, "bleu_signature": signature}
     write_json(METRICS / "score.json", figures | {"rouge_words": words.of_rouge})
-    write_dialogues(ids, counts)
-    conversations = pl.Series([" ".join(dialogue) for dialogue in turns], dtype=pl.String)
-    write_by_length(conversations, counts)
-    unit = length_unit(pl.Series([text for texts in references for text in texts]))
-    write_lengths(references, systems, unit)
+    tables.write(METRICS, ids, dialogues, references, systems, counts, checked, scores)
+    write_unsupported(ids, summaries, checked)
     print_table(scores)
 
 
@@ -76,7 +80,7 @@ def read_summaries(name: str, ids: list[str]) -> list[str]:
         raise UserError(
             f"{path} does not match the dialogues in {CLEAN}: run generate@{name} again"
         )
-    return [one_line(row["summary"]) for row in rows]
+    return [row["summary"] for row in rows]
 
 
 def measure(
@@ -106,66 +110,47 @@ def measure(
         **{name: mean[k] for k, name in ROUGE.items()},
         "length_ratio": float(lengths[0] / lengths[1]),
     }
-    return {k: round(v, 3) for k, v in figures.items()} | {"signature": bleu["signature"]}
+    return figures | {"signature": bleu["signature"]}
 
 
-def write_table(path: Path, header: list[str], rows: list[list]) -> None:
-    with atomic_write(path) as aside, open(aside, "w", encoding="utf-8", newline="") as out:
-        csv.writer(out, lineterminator="\n").writerows([header, *rows])
+def rounded(figures: dict) -> dict:
+    return {k: None if v is None else round(v, 3) for k, v in figures.items()}
 
 
-def write_dialogues(ids: list[str], counts: dict) -> None:
-    from stages.scoring.bleu import STATISTICS
-
-    rows = [
-        [id_, name, *table[i].tolist()]
-        for i, id_ in enumerate(ids)
-        for name, table in counts.items()
-    ]
-    write_table(METRICS / "dialogues.csv", ["id", "system", *STATISTICS], rows)
-
-
-def write_by_length(conversations: "pl.Series", counts: dict, buckets: int = 4) -> None:
-    """BLEU by length of the conversation, in about equal `buckets` with their mean length."""
-    import numpy as np
-
-    from stages.common.languages import length_unit, lengths
-    from stages.scoring.bleu import corpus_bleu
-
-    unit = length_unit(conversations)
-    sizes = lengths(conversations, unit).to_numpy()
-    parts = np.array_split(np.argsort(sizes, kind="stable"), min(buckets, len(sizes)))
-    rows = [
-        [
-            unit,
-            round(float(sizes[part].mean())),
-            *(f"{corpus_bleu(t[part]):.2f}" for t in counts.values()),
-        ]
-        for part in parts
-    ]
-    write_table(PLOTS / "bleu_by_length.csv", ["unit", "length", *counts], rows)
-
-
-def write_lengths(references: list[list[str]], systems: dict, unit: str) -> None:
-    """Length of each summary and mean length of its dialogue's references, in `unit`."""
-    import polars as pl
-
-    from stages.common.languages import lengths
-
-    summaries = [lengths(pl.Series(systems[name]), unit).to_list() for name in ("tuned", "base")]
-    means = [lengths(pl.Series(refs), unit).mean() for refs in references]
-    rows = [[unit, f"{mean:.1f}", *sizes] for mean, *sizes in zip(means, *summaries, strict=True)]
-    write_table(PLOTS / "summary_length.csv", ["unit", "reference", "tuned", "base"], rows)
+def write_unsupported(ids: list[str], summaries: dict, checked: dict) -> None:
+    """The models' summaries with the spans that their conversations do not hold."""
+    with atomic_write(UNSUPPORTED) as aside, open(aside, "w", encoding="utf-8") as out:
+        for i, id_ in enumerate(ids):
+            for name in MODELS:
+                text = summaries[name][i]
+                spans = [
+                    asdict(s) | {"text": text[s.start : s.end]} for s in checked[name][i].spans
+                ]
+                row = {"id": id_, "model": name, "summary": text, "unsupported": spans}
+                out.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def print_table(scores: dict) -> None:
-    print("score:            BLEU  95 % interval  first ref.  ROUGE-1/2/L")
+    print(
+        "score:            BLEU  95 % interval  first ref.  ROUGE-1/2/L     numbers/names/roles held"
+    )
     for name, s in scores.items():
+        held = "/".join(
+            map(shown, (s[k] for k in ("number_precision", "name_precision", "role_precision")))
+        )
+        if "bleu" not in s:
+            print(f"{name:>16} {held:>66}")
+            continue
         rouge = "/".join(f"{s[k]:.1f}" for k in ROUGE.values())
         interval = f"{s['bleu_low']:.1f} to {s['bleu_high']:.1f}"
         print(
-            f"{name:>16} {s['bleu']:5.1f}  {interval:>13}  {s['bleu_first_reference']:10.1f}  {rouge}"
+            f"{name:>16} {s['bleu']:5.1f}  {interval:>13}  {s['bleu_first_reference']:10.1f}"
+            f"  {rouge:>14}  {held:>24}"
         )
+
+
+def shown(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0f}"
 
 
 if __name__ == "__main__":

@@ -97,6 +97,7 @@ PARAMS = [
     "score.bootstrap_samples",
     "score.seed",
     "score.constant",
+    "score.classifier",
     "run.checkpoint_minutes",
     "run.launch",
     "run.dataloader_num_workers",
@@ -161,10 +162,12 @@ STAGES = {
         "data/summaries/tuned.jsonl",
     ],
     "score": [
+        "data/unsupported.jsonl",
         "metrics/score.json",
         "metrics/dialogues.csv",
         "metrics/plots/bleu_by_length.csv",
         "metrics/plots/summary_length.csv",
+        "metrics/plots/faithfulness.csv",
     ],
 }
 
@@ -193,6 +196,9 @@ TOOLS = {
     ],
     "tools.report": [],
     "tools.repro": [],
+    "tools.seeds": [
+        "revision",
+    ],
     "tools.summarize": [
         "sources",
         "--jsonl",
@@ -279,6 +285,12 @@ TABLES = {
         "id",
         "summary",
     ],
+    "data/unsupported.jsonl": [
+        "id",
+        "model",
+        "summary",
+        "unsupported",
+    ],
     "metrics/dialogues.csv": [
         "id",
         "system",
@@ -292,6 +304,12 @@ TABLES = {
         "totals_2",
         "totals_3",
         "totals_4",
+        "number_precision",
+        "name_precision",
+        "role_precision",
+        "bigram_precision",
+        "coverage",
+        "density",
     ],
     "metrics/finetune.json": [
         "validation_loss",
@@ -311,6 +329,14 @@ TABLES = {
         "base",
         "first_two_turns",
         "constant",
+    ],
+    "metrics/plots/faithfulness.csv": [
+        "measure",
+        "tuned",
+        "base",
+        "first_two_turns",
+        "constant",
+        "references",
     ],
     "metrics/plots/summary_length.csv": [
         "unit",
@@ -337,6 +363,12 @@ TABLES = {
         "tuned.rouge_2",
         "tuned.rouge_l",
         "tuned.length_ratio",
+        "tuned.number_precision",
+        "tuned.name_precision",
+        "tuned.role_precision",
+        "tuned.bigram_precision",
+        "tuned.coverage",
+        "tuned.density",
         "base.bleu",
         "base.bleu_low",
         "base.bleu_high",
@@ -346,6 +378,12 @@ TABLES = {
         "base.rouge_2",
         "base.rouge_l",
         "base.length_ratio",
+        "base.number_precision",
+        "base.name_precision",
+        "base.role_precision",
+        "base.bigram_precision",
+        "base.coverage",
+        "base.density",
         "first_two_turns.bleu",
         "first_two_turns.bleu_low",
         "first_two_turns.bleu_high",
@@ -355,6 +393,12 @@ TABLES = {
         "first_two_turns.rouge_2",
         "first_two_turns.rouge_l",
         "first_two_turns.length_ratio",
+        "first_two_turns.number_precision",
+        "first_two_turns.name_precision",
+        "first_two_turns.role_precision",
+        "first_two_turns.bigram_precision",
+        "first_two_turns.coverage",
+        "first_two_turns.density",
         "constant.bleu",
         "constant.bleu_low",
         "constant.bleu_high",
@@ -364,6 +408,18 @@ TABLES = {
         "constant.rouge_2",
         "constant.rouge_l",
         "constant.length_ratio",
+        "constant.number_precision",
+        "constant.name_precision",
+        "constant.role_precision",
+        "constant.bigram_precision",
+        "constant.coverage",
+        "constant.density",
+        "references.number_precision",
+        "references.name_precision",
+        "references.role_precision",
+        "references.bigram_precision",
+        "references.coverage",
+        "references.density",
         "bleu_signature",
         "rouge_words",
     ],
@@ -433,7 +489,13 @@ def tools() -> dict[str, list[str]]:
 def tables(root) -> dict[str, list[str]]:
     """Columns or keys of everything that the stages leave, in a project on which they have run."""
     found = {}
-    for pattern in ("data/clean/*", "data/prompts/*.parquet", "data/summaries/*", "metrics/**/*.*"):
+    for pattern in (
+        "data/clean/*",
+        "data/prompts/*.parquet",
+        "data/summaries/*",
+        "data/*.jsonl",
+        "metrics/**/*.*",
+    ):
         for file in sorted(root.glob(pattern)):
             match file.suffix:
                 case ".parquet":

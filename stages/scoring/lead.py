@@ -3,6 +3,9 @@
 The ends of sentences follow a simplified form of Unicode's rules (https://unicode.org/reports/tr29/).
 """
 
+from collections.abc import Iterator
+from itertools import islice
+
 import regex
 
 # A full stop does not end a sentence after a single letter, a title or an abbreviation, or if it is
@@ -38,14 +41,20 @@ def lead_2(turns: list[dict]) -> str:
     return " ".join(turn["text"] for turn in turns[:2])
 
 
-def first_sentences(text: str, count: int) -> str:
-    """The first `count` sentences of the text, or all of it if it has fewer."""
-    lower_case = text == text.lower()
+def sentences(text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each sentence of the text."""
+    lower_case, start = text == text.lower(), 0
     for end in END.finditer(text):
         # If a lower-case letter follows, as after "approx." or "No!", the sentence continues.
         if end.group()[0].isascii() and not lower_case and LOWER_CASE.match(text, end.end()):
             continue
-        count -= 1
-        if not count:
-            return text[: end.end()]
-    return text
+        yield start, end.end()
+        start = end.end()
+    if start < len(text):
+        yield start, len(text)
+
+
+def first_sentences(text: str, count: int) -> str:
+    """The first `count` sentences of the text, or all of it if it has fewer."""
+    ends = [end for _, end in islice(sentences(text), count)]
+    return text[: ends[-1]] if len(ends) == count else text

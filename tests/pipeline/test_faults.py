@@ -30,10 +30,12 @@ OUTPUTS = {
     "generate@base": ["data/summaries/base.jsonl"],
     "generate@tuned": ["data/summaries/tuned.jsonl"],
     "score": [
+        "data/unsupported.jsonl",
         "metrics/score.json",
         "metrics/dialogues.csv",
         "metrics/plots/bleu_by_length.csv",
         "metrics/plots/summary_length.csv",
+        "metrics/plots/faithfulness.csv",
     ],
 }
 SPEEDS = ("seconds", "tokens_per_second", "peak_memory_gb")

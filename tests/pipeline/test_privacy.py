@@ -23,6 +23,7 @@ SECRETS = [
     ("EMP-96{n:04}", "96{n:04}"),
 ]
 FOLDERS = ("data/clean", "data/prompts", "data/summaries", "metrics", "models/adapter", "dvc_plots")
+LISTED = "data/unsupported.jsonl"
 
 
 def plant(folder: Path) -> list[str]:
@@ -60,7 +61,8 @@ def plant(folder: Path) -> list[str]:
 def written(root: Path) -> dict[str, str]:
     """Text of every file that the stages after fetch, and the report, wrote."""
     texts = {"README.md": (root / "README.md").read_text("utf-8")}
-    for file in (file for folder in FOLDERS for file in (root / folder).rglob("*")):
+    inside = [file for folder in FOLDERS for file in (root / folder).rglob("*")]
+    for file in [root / LISTED, *inside]:
         name = str(file.relative_to(root))
         if file.suffix == ".parquet":
             texts[name] = str(pq.read_table(file).to_pylist())

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU
 
 from stages import score as stage
+from stages.common.atomic_io import read_jsonl
 from stages.scoring.bleu import STATISTICS, bootstrap, corpus_bleu, statistics
 from stages.scoring.metric import CorpusBleu
 from tests.helpers.data import project, python
@@ -139,6 +140,29 @@ def test_chinese_is_scored_and_measured_in_characters(tmp_path, monkeypatch, cap
         if row["system"] == "tuned"
     ]
     assert corpus_bleu(np.array(counts)) == pytest.approx(100)
+
+
+def test_what_the_conversation_does_not_hold_is_listed_beside_the_summary(tmp_path, monkeypatch):
+    project(tmp_path, monkeypatch, {"score.bootstrap_samples": 100})
+    references = [[f"Customer is late by {i} days .", "Customer is late ."] for i in range(3, 7)]
+    summaries = ["Customer is late by 3 days .", "Customer\nis late by 99 days .", "", "Late ."]
+    write_texts(references, summaries)
+    stage.main()
+    score = json.loads((tmp_path / "metrics/score.json").read_text())
+    assert score["references"]["number_precision"] == 100
+    assert score["tuned"]["number_precision"] == 50  # of the two summaries that have a number
+    assert score["constant"]["number_precision"] is None
+    assert score["tuned"]["role_precision"] is None  # there is one speaker
+    rows = [row for row in table("metrics/dialogues.csv") if row["system"] == "tuned"]
+    assert [row["number_precision"] for row in rows] == ["100.0000", "0.0000", "", ""]
+    assert [row["coverage"] == "" for row in rows] == [False, False, True, False]
+    listed = read_jsonl("data/unsupported.jsonl")
+    assert [(row["id"], row["model"]) for row in listed[:3]] == [
+        ("d0", "tuned"), ("d0", "base"), ("d1", "tuned"),
+    ]  # fmt: skip
+    assert listed[0]["unsupported"] == []
+    assert listed[2]["summary"] == summaries[1]
+    assert listed[2]["unsupported"] == [{"start": 20, "end": 22, "kind": "number", "text": "99"}]
 
 
 def test_line_breaks_do_not_change_a_score(tmp_path, monkeypatch):

@@ -147,7 +147,7 @@ def test_different_splits_are_paired_by_common_dialogues(repository):
     save(repository)
     write_metrics(repository, dict.fromkeys("bcde", 14))
     body = against_main()
-    assert "4 dialogues before, 4 after, 3 in both; BLEU is compared over these" in body
+    assert "4 dialogues before, 4 after, 3 in both; scores are compared over these" in body
     assert "3 dialogues are too few for a verdict" in body
     write_metrics(repository, dict.fromkeys("xyz", 14))
     body = against_main()
@@ -212,3 +212,45 @@ def test_unreadable_files_are_named(repository, file, text):
 def test_name_of_a_commit_is_never_an_option_of_git(repository):
     with pytest.raises(UserError, match="is no commit of this clone"):
         commit("--all")
+
+
+def write_faithfulness(project: Project, values: dict[str, str]) -> None:
+    """Add a measure to each dialogue of dialogues.csv; an empty one is not defined."""
+    path = project.root / "metrics/dialogues.csv"
+    header, *rows = path.read_text().splitlines()
+    rows = [f"{row},{values[row.split(',')[0]]}" for row in rows]
+    path.write_text("\n".join([f"{header},number_precision", *rows]) + "\n")
+
+
+def faithful(project: Project, values: dict[str, str]) -> None:
+    write_metrics(project, dict.fromkeys(values, 10))
+    write_faithfulness(project, values)
+
+
+def test_faithfulness_is_compared_where_it_is_defined(repository):
+    ids = [f"d{i}" for i in range(60)]
+    faithful(repository, {id_: "" if i % 2 else "50" for i, id_ in enumerate(ids)})
+    save(repository)
+    faithful(repository, {id_: "" if i % 2 else "100" for i, id_ in enumerate(ids)})
+    body = against_main()
+    assert "### Faithfulness" in body and "### BLEU" not in body
+    [row] = [line for line in body.splitlines() if "`number_precision`" in line]
+    assert "| 50.00 | 100.00 | +50.00 | +50.00 to +50.00 |" in row and "| significant |" in row
+
+
+def test_faithfulness_of_few_dialogues_has_no_verdict(repository):
+    ids = [f"d{i}" for i in range(60)]
+    faithful(repository, {id_: "50" if i < 10 else "" for i, id_ in enumerate(ids)})
+    save(repository)
+    faithful(repository, {id_: "100" if i < 10 else "" for i, id_ in enumerate(ids)})
+    assert "too few dialogues for a verdict" in against_main()
+    # Defined on one side alone: there is no difference to show.
+    faithful(repository, dict.fromkeys(ids, ""))
+    assert "### Faithfulness" not in against_main()
+
+
+def test_a_base_without_faithfulness_is_said(repository):
+    write_metrics(repository, {"a": 10, "b": 10})
+    save(repository)
+    faithful(repository, {"a": "50", "b": "100"})
+    assert "has no measures of faithfulness" in against_main()

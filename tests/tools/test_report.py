@@ -3,25 +3,26 @@
 import json
 
 from tests.helpers.project import ROOT
-from tools.report import TABLE, table
+from tools.report import TABLE, held, table
 
 
 def test_report_draws_tables_and_escapes_texts(reproduced):
     root = reproduced.root
     (root / "README.md").write_text("before\n<!-- results -->\nold\n<!-- /results -->\nafter\n")
-    summaries = root / "data/summaries/tuned.jsonl"
+    summaries = root / "data/unsupported.jsonl"
     dialogues = root / "metrics/dialogues.csv"
     counts = dialogues.read_text()
     sweep = root / "metrics/sweep.csv"
     trials = sweep.read_text() if sweep.exists() else ""
     text = summaries.read_text()
-    rows = [json.loads(line) | {"summary": "<script>x</script>"} for line in text.splitlines()]
+    evil = {"summary": "<script>x</script> & more", "unsupported": [{"start": 8, "end": 20}]}
+    rows = [json.loads(line) | evil for line in text.splitlines()]
     summaries.unlink()
     try:
         summaries.write_text("".join(json.dumps(row) + "\n" for row in rows))
         *head, last = counts.splitlines()
-        evil = "</script><script>alert(1)</script>" + last[last.index(",") :]
-        dialogues.write_text("\n".join([*head, last, evil]) + "\n")
+        line = "</script><script>alert(1)</script>" + last[last.index(",") :]
+        dialogues.write_text("\n".join([*head, last, line]) + "\n")
         sweep.write_text(
             "trial,experiment,state,validation_loss,best,seconds\n0,a-0,fail,,,1\n1,a-1,complete,2.5,2.5,9\n"
         )
@@ -41,8 +42,18 @@ def test_report_draws_tables_and_escapes_texts(reproduced):
     score = json.loads((root / "metrics/score.json").read_text())
     assert f"| **Tuned** | {score['tuned']['bleu']:.1f} |" in readme
     assert "alert(1)" in page and "<script>alert" not in page and "</script><script>" not in page
-    assert "<script>" not in examples and "&lt;script&gt;" in examples
-    assert heads == dict.fromkeys(["bleu_by_length", "loss", "summary_length", "sweep"], b"\x89PNG")
+    assert "<script>" not in examples
+    assert "**Tuned: &lt;script&gt;<ins>x&lt;/script&gt; &amp;</ins> more**" in examples
+    names = ["bleu_by_length", "faithfulness", "loss", "summary_length", "sweep"]
+    assert heads == dict.fromkeys(names, b"\x89PNG")
+    assert f"| {held(score['tuned'])} |" in readme
+
+
+def test_a_measure_that_is_not_defined_has_a_dash():
+    assert (
+        held({"number_precision": None, "name_precision": 0.0, "role_precision": 99.6})
+        == "– / 0 / 100"
+    )
 
 
 def test_readme_shows_the_committed_metrics():

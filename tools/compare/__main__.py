@@ -11,8 +11,10 @@ import argparse
 
 from stages.common.cli import run
 from tools.compare.bleu import bleu_section
+from tools.compare.faithfulness import faithfulness_section
 from tools.compare.markdown import code
 from tools.compare.revision import Revision, commit, working_tree
+from tools.compare.runs import experiments, recipe, runs_of
 from tools.compare.sections import metrics_section, params_section, stages_section
 
 
@@ -30,8 +32,12 @@ def main() -> None:
 def comment(base: Revision, head: Revision) -> str:
     """The whole comment."""
     notes = []
+    # Of two trainings of one recipe the repeats are the same, and tell nothing of their difference.
+    found = [] if recipe(base) == recipe(head) else experiments()
+    old, new = (list(runs_of(side, found).values()) for side in (base, head))
     sections = [
-        bleu_section(base, head, notes),
+        bleu_section(old, new, notes),
+        faithfulness_section(old, new, notes),
         metrics_section(base, head, notes),
         params_section(base, head),
         stages_section(base, head, notes),

@@ -1,52 +1,77 @@
 """The BLEU section of the comment: every system whose summaries differ, and its dialogues."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from stages.scoring.bleu import corpus_bleu
-from tools.compare import changes
-from tools.compare.markdown import code, folded, table
-from tools.compare.revision import Revision
-from tools.compare.significance import (
+from stages.scoring.significance import (
     FEWEST,
     Difference,
     compare_counts,
     gains,
-    read_counts,
+    pooled,
+    scores,
+    welch_p,
 )
+from tools.compare import changes
+from tools.compare.dialogues import read_counts
+from tools.compare.markdown import code, folded, table
+from tools.compare.revision import Revision
 from tools.compare.summaries import read_summaries
 
 SAMPLES = 10_000
 
 
-def bleu_section(base: Revision, head: Revision, notes: list[str]) -> list[str]:
-    """BLEU of each system whose counts differ, and the dialogues behind the tuned model's."""
-    old, new = read_counts(base), read_counts(head)
-    for revision, counts in ((base, old), (head, new)):
+def bleu_section(old: list[Revision], new: list[Revision], notes: list[str]) -> list[str]:
+    """BLEU of each system whose counts differ, and the dialogues behind the tuned model's.
+
+    A side is a revision and its repeated runs.
+    """
+    befores, afters = ([read_counts(run) for run in side] for side in (old, new))
+    base, head = old[0], new[0]
+    for revision, counts in ((base, befores[0]), (head, afters[0])):
         if not counts:
             notes.append(f"{code(str(revision))} has no metrics yet: there is nothing to compare.")
-    if not old and "tuned" in new:
-        first = corpus_bleu(np.array(list(new["tuned"].values())))
+    if not befores[0] and "tuned" in afters[0]:
+        first = corpus_bleu(np.array(list(afters[0]["tuned"].values())))
         return ["### BLEU", "", f"**Tuned model: {first:.1f}**, the first score."]
-    pairs, sizes = {}, set()
-    for system in [name for name in new if name in old]:
-        ids = [id_ for id_ in new[system] if id_ in old[system]]
-        if len(ids) < max(len(new[system]), len(old[system])):
-            sizes.add((len(old[system]), len(new[system]), len(ids)))
-        before, after = (np.array([side[system][id_] for id_ in ids]) for side in (old, new))
-        if len(ids) > 1 and (before != after).any():
-            pairs[system] = ids, before, after
-    for before, after, common in sizes:
-        said = f"The test splits differ: {before} dialogues before, {after} after"
-        rest = "BLEU is compared over these" if common > 1 else "no paired test is possible"
-        notes.append(f"{said}, {common} in both; {rest}.")
-    if not pairs:
+    tested, count = {}, 0
+    for system in [name for name in afters[0] if name in befores[0]]:
+        before, after = ([run[system] for run in side] for side in (befores, afters))
+        ids = common_ids([*before, *after], notes)
+        one, other = pooled(before, ids, len(after)), pooled(after, ids, len(before))
+        if len(ids) > 1 and (one != other).any():
+            p_runs = welch_p(scores(before, ids), scores(after, ids))
+            tested[system] = replace(compare_counts(one, other, SAMPLES), p_runs=p_runs)
+            count = len(ids)
+    if not tested:
         return []
-    tested = {
-        name: compare_counts(before, after, SAMPLES) for name, (_, before, after) in pairs.items()
-    }
-    count = len(next(iter(pairs.values()))[0])
-    lines = ["### BLEU", "", headline(tested.get("tuned")), ""]
-    lines += table(
+    lines = ["### BLEU", "", headline(tested.get("tuned")), "", *rows(tested)]
+    lines += ["", f"{method(count)} {trainings(old, new, tested.get('tuned'))}"]
+    if "tuned" in tested:
+        before, after = befores[0]["tuned"], afters[0]["tuned"]
+        ids = [id_ for id_ in after if id_ in before]
+        arrays = (np.array([side[id_] for id_ in ids]) for side in (before, after))
+        lines += ["", *dialogues(ids, *arrays, base, head, notes)]
+    return lines
+
+
+def common_ids(runs: list[dict], notes: list[str]) -> list[str]:
+    """The dialogues that all runs have, in the order of the last; `notes` gains what is left out."""
+    first, last = runs[0], runs[-1]
+    ids = [id_ for id_ in last if all(id_ in run for run in runs)]
+    if len(ids) < max(map(len, runs)):
+        said = f"The test splits differ: {len(first)} dialogues before, {len(last)} after"
+        rest = "scores are compared over these" if len(ids) > 1 else "no paired test is possible"
+        note = f"{said}, {len(ids)} in both; {rest}."
+        notes += [] if note in notes else [note]
+    return ids
+
+
+def rows(tested: dict[str, Difference]) -> list[str]:
+    """A table of differences, by what is tested."""
+    return table(
         ["", "before", "after", "difference", "95 % interval", "p", ""],
         [
             [
@@ -61,10 +86,20 @@ def bleu_section(base: Revision, head: Revision, notes: list[str]) -> list[str]:
             for name, d in tested.items()
         ],
     )
-    lines += ["", method(count)]
-    if "tuned" in pairs:
-        lines += ["", *dialogues(*pairs["tuned"], base, head, notes)]
-    return lines
+
+
+def trainings(old: list[Revision], new: list[Revision], tuned: Difference | None) -> str:
+    """What the table says of other seeds."""
+    if len(old) == len(new) == 1:
+        return "One training a side: how much another seed would change is not in it."
+    counts = f"{len(old)} before and {len(new)} after, of other seeds"
+    said = f"Trainings: {counts}; scores are of all their summaries together."
+    if tuned is None or tuned.p_runs is None:
+        return f"{said} It takes two a side to tell how much a seed changes."
+    return (
+        f"{said} Between the trainings' scores p is {tuned.p_runs:.2g} (Welch's test), and a"
+        " significant difference needs both."
+    )
 
 
 def headline(tuned: Difference | None) -> str:
@@ -81,10 +116,7 @@ def method(dialogues: int) -> str:
         test = f"{dialogues} dialogues are too few for a verdict: it takes {FEWEST}."
     else:
         test = f"p by paired approximate randomisation over {dialogues} dialogues, two-sided."
-    return (
-        f"{test} Interval by paired bootstrap. {SAMPLES:,} samples each. One training a side: how "
-        "much another seed would change is not in it."
-    )
+    return f"{test} Interval by paired bootstrap. {SAMPLES:,} samples each."
 
 
 def dialogues(ids: list[str], before, after, base: Revision, head: Revision, notes: list[str]):

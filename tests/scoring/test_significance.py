@@ -8,7 +8,12 @@ from sacrebleu.metrics import BLEU
 from sacrebleu.significance import PairedTest
 
 from stages.scoring.bleu import corpus_bleu, statistics
-from tools.compare.significance import bootstrap_differences, compare_counts, gains, randomization_p
+from stages.scoring.significance import (
+    bootstrap_differences,
+    compare_counts,
+    gains,
+    randomization_p,
+)
 
 WORDS = [f"w{i}" for i in range(30)]
 
