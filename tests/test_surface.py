@@ -215,6 +215,7 @@ TOOLS = {
     "tools.sweep": [
         "ile",
         "--trials",
+        "--storage",
     ],
 }
 

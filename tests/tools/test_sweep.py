@@ -96,7 +96,7 @@ def test_search_resumes_after_an_interrupt_and_a_kill(recorded):
                 found += [process] if process.cwd().startswith(str(root)) else []
             except psutil.Error:
                 continue
-        return [*found, *(root / ".dvc/tmp/exps/standalone").glob("tmp*")]
+        return [*found, *root.rglob(".dvc/tmp/exps/standalone/tmp*")]
 
     def trains(run: int):
         return lambda _: ran(recorded)["stages.finetune"] == run

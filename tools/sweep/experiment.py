@@ -1,4 +1,4 @@
-"""A trial as a DVC experiment outside the workspace: started, listened to, stopped, read."""
+"""A trial as a DVC experiment in the sweep's clone: started, listened to, stopped, read."""
 
 import json
 import os
@@ -6,17 +6,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+from tools.sweep.clone import ref_of
+
 LOSSES = "FINETUNE_LOSSES"  # the environment variable that `stages.training.callbacks` knows
 GRACE = 30  # seconds that a run which is told to stop gets to clean up
 
 
-def start(name: str, values: dict, losses: Path) -> subprocess.Popen:
+def start(name: str, values: dict, losses: Path, clone: Path) -> subprocess.Popen:
     """`dvc exp run --temp` up to `finetune`, in a process group of its own to be stopped with.
 
     finetune adds each validation loss to the file `losses`.
@@ -31,6 +33,7 @@ def start(name: str, values: dict, losses: Path) -> subprocess.Popen:
     }
     return subprocess.Popen(
         [*command, "finetune"],
+        cwd=clone,
         env=environment,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
@@ -45,10 +48,14 @@ def started_at(pid: int) -> float | None:
         return None
 
 
-def follow(process: subprocess.Popen, losses: Path) -> Iterator[float]:
-    """Yield each validation loss that is added to `losses`, until the run ends."""
+def follow(process: subprocess.Popen, losses: Path, beat: Callable[[], object]) -> Iterator[float]:
+    """Yield each validation loss that is added to `losses`, until the run ends.
+
+    `beat` is called all the time, to say that this process is alive.
+    """
     read, running = 0, True
     while running:
+        beat()
         running = process.poll() is None  # before reading: what it wrote last is read, too
         lines = losses.read_text(encoding="utf-8").split("\n")[:-1] if losses.exists() else []
         for line in lines[read:]:
@@ -67,10 +74,10 @@ def stop(pid: int) -> None:
             os.killpg(pid, signal.SIGKILL)
 
 
-def loss_of(name: str) -> float | None:
-    """The validation loss of an experiment that was run on HEAD; None where there is none."""
-    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-    commit = head.stdout.strip()
-    file = f"refs/exps/{commit[:2]}/{commit[2:]}/{name}:./metrics/finetune.json"
-    shown = subprocess.run(["git", "show", file], capture_output=True, text=True, check=False)
+def loss_of(name: str, repository: Path) -> float | None:
+    """The validation loss of an experiment of the repository; None where there is none."""
+    if not repository.exists() or not (ref := ref_of(repository, name)):
+        return None
+    command = ["git", "show", f"{ref}:./metrics/finetune.json"]
+    shown = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
     return None if shown.returncode else json.loads(shown.stdout)["validation_loss"]

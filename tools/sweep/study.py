@@ -1,21 +1,35 @@
-"""The study of a sweep: Optuna's record of its trials in `sweeps/NAME.db`, and who may write it."""
+"""The study of a sweep: Optuna's record of its trials, which trials count, and which are lost.
+
+The record is `sweeps/NAME.db`, or a storage that several workers share: a database, or a journal
+on a disk of all. A worker that runs a trial writes the time into it again and again.
+"""
 
 import fcntl
 import hashlib
 import json
+import os
+import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import MedianPruner
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from stages.common.cli import UserError
+from tools.sweep.clone import take_experiment
 from tools.sweep.experiment import loss_of, started_at, stop
 from tools.sweep.space import Sweep, override
 
 STUDIES = Path("sweeps")
+JOURNAL = "journal:"  # opens the --storage that is a file
+BEAT = 10.0  # seconds between two signs of life
+SILENT = 120.0  # a worker without one for so long is dead; clocks may differ a little
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -31,12 +45,25 @@ def alone(name: str) -> Iterator[None]:
         yield
 
 
-def open_study(sweep: Sweep, raw: dict) -> optuna.Study:
+def open_storage(url: str | None, name: str) -> str | BaseStorage:
+    """Optuna's storage for a --storage; a `UserError` where it cannot be reached."""
+    if url is None:
+        return f"sqlite:///{STUDIES / name}.db"
+    try:
+        if url.startswith(JOURNAL):
+            return JournalStorage(JournalFileBackend(url.removeprefix(JOURNAL)))
+        return optuna.storages.get_storage(url)
+    except Exception as error:  # noqa: BLE001, each database has its own
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"--storage cannot be opened: {why}") from None
+
+
+def open_study(sweep: Sweep, raw: dict, url: str | None) -> optuna.Study:
     """The study of this name, begun or gone on with; an error where its trials would not compare."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         study_name=sweep.name,
-        storage=f"sqlite:///{STUDIES / sweep.name}.db",
+        storage=open_storage(url, sweep.name),
         pruner=MedianPruner(n_startup_trials=sweep.prune_after),
         load_if_exists=True,
     )
@@ -78,11 +105,45 @@ def best_of(trials: list[FrozenTrial]) -> FrozenTrial | None:
     return min(complete, key=lambda trial: trial.value, default=None)
 
 
-def settle(study: optuna.Study, sweep: Sweep) -> None:
-    """End what a killed sweep left running; a trial counts if its experiment had come to its end."""
+def settle(study: optuna.Study, sweep: Sweep, clone: Path) -> None:
+    """End what a killed sweep of this folder left running, and what other workers left that died.
+
+    A trial counts if its experiment had come to its end; else its values are tried again.
+    """
     for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
-        pid, created = trial.user_attrs.get("process", (None, None))
-        if pid and started_at(pid) == created:  # else the number is another process's by now
-            stop(pid)
-        loss = loss_of(f"{sweep.name}-{trial.number}")
-        study.tell(trial.number, loss, state=TrialState.FAIL if loss is None else None)
+        name, loss = f"{sweep.name}-{trial.number}", None
+        if trial.user_attrs.get("worker") == worker():
+            pid, created = trial.user_attrs.get("process", (None, None))
+            if pid and started_at(pid) == created:  # else the number is another process's by now
+                stop(pid)
+            loss = loss_of(name, clone)
+            take_experiment(clone, name)
+        elif seen(trial) > time.time() - SILENT:
+            continue
+        if loss is None:
+            try_again(study, trial)
+        else:
+            study.tell(trial.number, loss)
+
+
+def seen(trial: FrozenTrial) -> float:
+    """When its worker last gave a sign of life, in seconds since 1970."""
+    return trial.user_attrs.get("seen", trial.datetime_start.timestamp())
+
+
+def worker() -> str:
+    """This machine and folder: a folder has one sweep at a time."""
+    return f"{platform.node()}:{os.getcwd()}"
+
+
+def try_again(study: optuna.Study, trial: FrozenTrial) -> None:
+    """End a trial without a result and put its values first in line, once for all workers."""
+    try:
+        study.tell(trial.number, state=TrialState.FAIL)
+    except (UpdateFinishedTrialError, ValueError):
+        return  # another worker was faster
+    study.enqueue_trial(trial.params)
+
+
+def under_way(study: optuna.Study) -> int:
+    return len(study.get_trials(deepcopy=False, states=[TrialState.RUNNING]))

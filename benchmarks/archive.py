@@ -1,0 +1,190 @@
+"""An archive through each engine, killed at random: is every summary there once, and the same?
+
+    python -m benchmarks.archive --rows 200000 --files 200 --server-rows 2000
+
+A tiny random model in fp32 summarises generated conversations of some 30 words. Each engine runs the
+same command until it ends; before that it is killed `--kills` times at random moments, with all the
+processes it started. `transformers serve` has the exported model. Prints a Markdown table, and fails
+where an id is missing, there twice, or has another summary than the local engine's. Needs
+`pip install -r tests/scale/requirements.txt`.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pyarrow.parquet as pq
+
+from benchmarks.data_scale import processor
+from stages.common.cli import run
+from tests.helpers.project import Project, make_project, make_tiny_llama
+
+WORDS = [
+    "parcel",
+    "late",
+    "order",
+    "app",
+    "refund",
+    "phone",
+    "broken",
+    "please",
+    "help",
+    "account",
+    "login",
+    "card",
+    "thanks",
+]
+ENGINES = ("local", "ray", "server")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.archive")
+    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--files", type=int, default=200)
+    parser.add_argument("--server-rows", type=int, default=2000, help="the first files hold them")
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
+    parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    print(f"{processor()}, {os.cpu_count()} cores; load before: {os.getloadavg()[0]:.1f}\n")
+    print("| engine | files | conversations | kills | seconds | a second | peak MB |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    with tempfile.TemporaryDirectory() as name:
+        project = prepare(Path(name), args)
+        expected = measure(project, "local", "chats", args.files, 0, random.Random(args.seed))
+        # The same conversations in a tenth of the files: what does a file cost in memory?
+        few = measure(project, "local", "few", args.files // 10, 0, random.Random(args.seed))
+        assert few == expected, "other files, other summaries"
+        for engine in args.engines:
+            rows = args.server_rows if engine == "server" else args.rows
+            files = max(1, args.files * rows // args.rows)
+            with server(project) if engine == "server" else nothing() as url:
+                chance = random.Random(f"{args.seed} {engine}")
+                found = measure(project, engine, "chats", files, args.kills, chance, url)
+            wanted = dict(list(expected.items())[: len(found)])
+            assert found == wanted and len(found) == files * (args.rows // args.files)
+
+
+def prepare(folder: Path, args: argparse.Namespace) -> Project:
+    """A project with a trained and exported tiny model, and its archive."""
+    make_tiny_llama(folder / "llama")
+    project = make_project(folder / "project", folder / "llama")
+    project.warm = False
+    project.params(**{"model.precision": "fp32", "generate.batch_size": 64})
+    project.dvc("repro", "finetune")
+    project.python("-m", "tools.export", "exported", "--dtype", "fp32")
+    chance = random.Random(args.seed)
+    rows = [conversation(number, chance) for number in range(args.rows)]
+    for name, files in (("chats", args.files), ("few", args.files // 10)):
+        (project.root / name).mkdir()
+        each = args.rows // files
+        for n in range(files):
+            lines = "".join(rows[n * each : (n + 1) * each])
+            (project.root / name / f"{n:05}.jsonl").write_text(lines)
+    return project
+
+
+def conversation(number: int, chance: random.Random) -> str:
+    said = " ".join(chance.choices(WORDS, k=chance.randint(5, 40)))
+    row = {"id": f"{number:08}", "conversation": f"customer: {said}\nagent: sorry, number {number}"}
+    return json.dumps(row) + "\n"
+
+
+def measure(
+    project: Project, engine: str, source: str, files: int, kills: int, chance, url: str = ""
+) -> dict[str, str]:
+    """Summarise the first files, print a row of the table, and return the summaries by id."""
+    out = project.root / f"{engine}-{source}-{kills}"
+    sources = [f"{source}/{n:05}.jsonl" for n in range(files)]
+    command = [sys.executable, "-m", "tools.summarize", *sources, "--out", str(out)]
+    command += ["--engine", "ray"] if engine == "ray" else []
+    command += ["--server", url, "--model", "exported"] if url else []
+    started, killed, done = time.monotonic(), 0, 0
+    while True:
+        before = time.monotonic()
+        process = subprocess.Popen(
+            command,
+            cwd=project.root,
+            env=project.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        # Killed once it has written so many files more.
+        after = done + chance.randint(1, max(1, (files - done) // (kills - killed + 1)))
+        while process.poll() is None and killed < kills:
+            if len(list(out.rglob("*.parquet"))) >= after:
+                time.sleep(chance.random() * (time.monotonic() - before) / (after - done))
+                kill_family(process)
+                killed += 1
+                break
+            time.sleep(0.05)
+        _, status, usage = os.wait4(process.pid, 0)
+        done = len(list(out.rglob("*.parquet")))
+        if status == 0:
+            break
+        assert os.WIFSIGNALED(status), f"{engine} failed"
+    seconds = time.monotonic() - started
+    found = {}
+    for file in sorted(out.rglob("*.parquet")):
+        table = pq.read_table(file)
+        found |= zip(table["id"].to_pylist(), table["summary"].to_pylist(), strict=True)
+    peak = "" if engine == "ray" else f"{usage.ru_maxrss / 1024:,.0f}"  # actors are not its own
+    cells = f"{seconds:.0f} | {len(found) / seconds:.0f} | {peak}"
+    print(f"| {engine} | {files} | {len(found):,} | {killed} | {cells} |", flush=True)
+    return found
+
+
+def kill_family(process: subprocess.Popen) -> None:
+    members = [*psutil.Process(process.pid).children(recursive=True), process]
+    for member in members:
+        try:
+            os.kill(member.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+@contextmanager
+def nothing() -> Iterator[str]:
+    yield ""
+
+
+@contextmanager
+def server(project: Project) -> Iterator[str]:
+    """The URL of `transformers serve` with the exported model."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = Path(sys.executable).with_name("transformers")
+    command = [program, "serve", "exported", "--port", str(port), "--device", "cpu"]
+    process = subprocess.Popen(
+        command, cwd=project.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health")
+                break
+            except OSError:
+                assert process.poll() is None, "the server does not start"
+                time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,48 @@
+"""Where trials run: a clone of this repository, so that they begin from one commit whatever happens
+here meanwhile. It shares Git's objects and DVC's cache with it."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+
+def make_clone(folder: Path) -> None:
+    """Clone HEAD and the changes of tracked files that are not committed."""
+    remove_clone(folder)
+    git("clone", "-q", "--shared", "--no-checkout", ".", str(folder))
+    git("checkout", "-q", "--detach", head(Path()), cwd=folder)
+    if changes := git("diff", "HEAD", "--binary", encoding=None):
+        git("apply", "--whitespace=nowarn", cwd=folder, given=changes, encoding=None)
+    local = Path(".dvc/config.local")
+    if local.exists():  # remotes and their keys
+        shutil.copy(local, folder / local)
+    dvc = [sys.executable, "-m", "dvc", "cache", "dir"]
+    cache = subprocess.run(dvc, capture_output=True, text=True, check=True).stdout.strip()
+    subprocess.run([*dvc, "--local", str(Path(cache).resolve())], cwd=folder, check=True)
+
+
+def remove_clone(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def take_experiment(folder: Path, name: str) -> None:
+    """Bring an experiment from the clone, if it is there, to this repository."""
+    if folder.exists() and (ref := ref_of(folder, name)):
+        git("fetch", "-q", str(folder), f"+{ref}:{ref}")
+
+
+def ref_of(repository: Path, name: str) -> str | None:
+    """The reference of an experiment, whatever commit it began from."""
+    found = git("for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{name}", cwd=repository)
+    return found.split()[-1] if found else None
+
+
+def head(repository: Path) -> str:
+    return git("rev-parse", "HEAD", cwd=repository).strip()
+
+
+def git(*arguments: str, cwd: Path = Path(), given=None, encoding: str | None = "utf-8"):
+    command = ["git", *arguments]
+    options = {"cwd": cwd, "input": given, "encoding": encoding}
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, **options).stdout
