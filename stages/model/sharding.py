@@ -56,8 +56,11 @@ def shard(model: nn.Module, hardware: Hardware) -> nn.Module:
     parts = [*layers(base), base.get_input_embeddings(), base.get_output_embeddings()]
     parts = [part for part in parts if part is not None]
     users = Counter(p for part in parts for p in set(part.parameters()))
-    text = {*users, *base.get_decoder().parameters()}
+    decoder = base.get_decoder()
+    text = {*users, *decoder.parameters()}
     complete = {p for p in model.parameters() if users[p] > 1 or p.ndim == 0 or p not in text}
+    # The root must run first: a model that also sees embeds the tokens before its decoder runs.
+    root = decoder if text.issuperset(base.base_model.parameters()) else base.base_model
     options = {
         "mesh": init_device_mesh(hardware.device, (processes.size(),)),
         "ignored_params": complete,
@@ -65,7 +68,7 @@ def shard(model: nn.Module, hardware: Hardware) -> nn.Module:
         "reshard_after_forward": True,
     }
     try:
-        for part in [*parts, base.base_model]:  # the last one is the root, which runs first
+        for part in [*parts, root]:
             with replaced_weights(part):
                 fully_shard(part, **options)
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:
