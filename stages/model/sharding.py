@@ -55,12 +55,7 @@ def shard(model: nn.Module, hardware: Hardware) -> nn.Module:
     base = model.get_base_model() if isinstance(model, PeftModel) else model
     parts = [*layers(base), base.get_input_embeddings(), base.get_output_embeddings()]
     parts = [part for part in parts if part is not None]
-    users = Counter(p for part in parts for p in set(part.parameters()))
-    decoder = base.get_decoder()
-    text = {*users, *decoder.parameters()}
-    complete = {p for p in model.parameters() if users[p] > 1 or p.ndim == 0 or p not in text}
-    # The root must run first: a model that also sees embeds the tokens before its decoder runs.
-    root = decoder if text.issuperset(base.base_model.parameters()) else base.base_model
+    complete = complete_parameters(base, parts)
     options = {
         "mesh": init_device_mesh(hardware.device, (processes.size(),)),
         "ignored_params": complete,
@@ -68,7 +63,7 @@ def shard(model: nn.Module, hardware: Hardware) -> nn.Module:
         "reshard_after_forward": True,
     }
     try:
-        for part in [*parts, root]:
+        for part in [*parts, root_of(base)]:
             with replaced_weights(part):
                 fully_shard(part, **options)
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:
@@ -81,6 +76,19 @@ def shard(model: nn.Module, hardware: Hardware) -> nn.Module:
     for tensor in (*complete, *model.buffers()):
         tensor.data = tensor.data.to(hardware.device)
     return model
+
+
+def complete_parameters(model: nn.Module, parts: list[nn.Module]) -> set[nn.Parameter]:
+    """Those that no shard can hold, or that compute no text."""
+    users = Counter(p for part in parts for p in set(part.parameters()))
+    text = {*users, *model.get_decoder().parameters()}
+    return {p for p in model.parameters() if users[p] > 1 or p.ndim == 0 or p not in text}
+
+
+def root_of(model: nn.Module) -> nn.Module:
+    """The module that runs before all others do: a model that also sees embeds the tokens itself."""
+    decoder, whole = model.get_decoder(), model.base_model
+    return decoder if {*decoder.parameters()}.issuperset(whole.parameters()) else whole
 
 
 def layers(model: nn.Module) -> nn.ModuleList:

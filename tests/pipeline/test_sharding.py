@@ -2,11 +2,15 @@
 
 import re
 import shutil
+from weakref import ref
 
 import pytest
+import torch
 import torch.distributed as dist
+from torch.distributed.tensor import DTensor
 
 from stages.common.cli import UserError
+from stages.model import sharding
 from stages.model.hardware import Hardware, choose_hardware
 from stages.model.loading import load_base
 from tests.helpers.project import Project
@@ -65,6 +69,33 @@ def test_shards_of_four_bits(together, tmp_path):  # noqa: F811
     here, complete = map(float, HELD.search(out).groups())
     assert 0.49 * complete < here < 0.51 * complete
     agree(together, one)
+
+
+def test_one_layer_at_a_time_is_complete_while_a_model_is_sharded(tiny_llama, monkeypatch):
+    """A parameter that is still referred to after its layer is sharded would stay on the GPU."""
+    model, hardware = (
+        load_base(tiny_llama, "none", choose_hardware("fp32")),
+        choose_hardware("fp32"),
+    )
+    ids = torch.tensor([[5, 9, 12, 7]])
+    with torch.no_grad():
+        expected = model(input_ids=ids).logits
+    earlier, alive = [], []
+
+    def fully_shard(part, **options):
+        alive.append([shape for reference, shape in earlier if reference() is not None])
+        earlier.extend((ref(p), p.shape) for p in part.parameters() if not isinstance(p, DTensor))
+        return original(part, **options)
+
+    original = sharding.fully_shard
+    monkeypatch.setattr(sharding, "fully_shard", fully_shard)
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        sharding.shard(model, hardware)
+        assert torch.equal(model(input_ids=ids).logits, expected)
+    finally:
+        dist.destroy_process_group()
+    assert len(alive) == 5 and not any(alive)  # two layers, both embeddings, the norm
 
 
 @pytest.mark.parametrize(
