@@ -72,6 +72,7 @@ def input_files() -> list[Path]:
 
 def print_facts(params: Params, hardware, train, model) -> None:
     """What is about to be trained, on what, and how much of it there is."""
+    from stages.model.sharding import held
     from stages.training.lora import describe
     from stages.training.separate_rows import token_cost
 
@@ -81,6 +82,9 @@ def print_facts(params: Params, hardware, train, model) -> None:
         f"finetune: {weights} base on {hardware}, {model.num_parameters(True):,} parameters to train"
     )
     print(f"finetune: {describe(model)}")
+    if params.run.fsdp:
+        here, complete = (size / 1e9 for size in held(model))
+        print(f"finetune: {here:.3g} of the base model's {complete:.3g} GB are in each process")
     print(f"finetune: {len(train)} dialogues, {references} references, {tokens:,} tokens an epoch")
     if model.rows.mask is None:
         cost = token_cost([train[i] for i in range(min(FEW, len(train)))])

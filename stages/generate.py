@@ -52,7 +52,7 @@ def main() -> None:
     params = adopt(usage, params) if usage else params
     tokenizer = load_tokenizer(BASE, params.format_prompts.chat_template)
     tokenizer.eos_token = usage.eos_token if usage else tokenizer.eos_token
-    model = None if server else load_model(params, hardware, usage)
+    model = None if server else load_model(params, hardware, usage, params.run.fsdp)
     partial = partial_file(which, params, hardware)
     conversations, started = rows["conversation"].to_list(), time.monotonic()
     knobs = params.format_prompts, params.generate
@@ -69,13 +69,12 @@ def main() -> None:
     print_result(pl.Series(summaries), seconds)
 
 
-def load_model(params: Params, hardware, usage: "Usage | None"):
-    """The base model, with the adapter where its `usage` is given."""
-    from stages.model.loading import load_base, load_tuned
-    from stages.model.prepacked import prepack
+def load_model(params: Params, hardware, usage: "Usage | None", fsdp: bool = False):
+    """The base model, with the adapter where its `usage` is given; in shards if `fsdp`."""
+    from stages.model.inference import load_for_inference
 
-    model = load_base(BASE, params.model.quantization, hardware)
-    return prepack(load_tuned(model, ADAPTER) if usage else model)
+    adapter = ADAPTER if usage else None
+    return load_for_inference(BASE, adapter, params.model.quantization, hardware, fsdp)
 
 
 def summarize(
@@ -96,6 +95,7 @@ def summarize(
     """
     from stages.model.base_config import check_context
     from stages.model.batches import run_batches
+    from stages.model.sharding import is_sharded
     from stages.model.tokenization import tokenize_prompt
 
     prompts = [tokenize_prompt(tokenizer, text, prompting, frame) for text in conversations]
@@ -113,7 +113,8 @@ def summarize(
     def work(rows: list[list[int]]) -> list[tuple[str, bool]]:
         return generate_batch(model, tokenizer, rows, knobs)
 
-    done = run_batches(work, prompts, size, knobs.seed, "generate", progress, partial)
+    how = {"partial": partial, "together": model is not None and is_sharded(model)}
+    done = run_batches(work, prompts, size, knobs.seed, "generate", progress, **how)
     if cut is not None:
         cut["summaries"] += sum(not ended for _, ended in done)
     return [text for text, _ in done]

@@ -328,6 +328,7 @@ class Run(Section):
     """How a run goes. Nothing here changes what comes out of it."""
 
     launch: Text | None
+    fsdp: bool
     checkpoint_minutes: Positive
     dataloader_num_workers: Whole
 

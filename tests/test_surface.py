@@ -100,6 +100,7 @@ PARAMS = [
     "score.classifier",
     "run.checkpoint_minutes",
     "run.launch",
+    "run.fsdp",
     "run.dataloader_num_workers",
     "card.base",
     "card.base_license",

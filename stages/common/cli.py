@@ -138,5 +138,6 @@ def missing_kernel(error: BaseException) -> bool:
 
 
 def is_of_machine(error: BaseException) -> bool:
-    """Whether the cause is memory or the GPU, and not the model that was loaded or called."""
-    return out_of_memory(error) or missing_kernel(error)
+    """Whether the cause is memory, the GPU or another process, and not the model that was called."""
+    lost_process = isinstance(error, RuntimeError) and "by peer" in str(error)
+    return out_of_memory(error) or missing_kernel(error) or lost_process

@@ -25,6 +25,7 @@ def run_batches(
     name: str,
     progress: bool = True,
     partial: Path | None = None,
+    together: bool = False,
 ) -> Results:
     """The results of `function` for each prompt of token ids, in the order of the prompts.
 
@@ -32,6 +33,7 @@ def run_batches(
     a later call resumes after them. A batch that does not fit in memory is halved, and so are those
     after it; a `UserError` says when a single prompt does not fit. Several processes take turns at
     the batches, each with a file of its own beside `partial`, and all of them return all results.
+    If `together`, all compute each batch: the model is sharded. A batch must fit in memory then.
     """
     first, fitting = processes.is_first(), batch_size
     done = processes.from_first(read_finished(partial) if partial and first else {})
@@ -49,15 +51,16 @@ def run_batches(
         for number, batch in enumerate(batches(prompts, batch_size)):
             mine = False
             if any(i not in done for i in batch):
-                mine = turn % processes.size() == processes.rank()
+                mine = together or turn % processes.size() == processes.rank()
                 turn += 1
             if mine:
                 # Each batch has its own seed, so a resumed run samples the same tokens.
                 set_seed((seed + number) % 2**32)
-                results, fitting = run_batch(function, [prompts[i] for i in batch], fitting, name)
+                rows = [prompts[i] for i in batch]
+                results, fitting = run_batch(function, rows, fitting, name, not together)
                 results = dict(zip(batch, results, strict=True))
                 done |= results
-                if partial:
+                if partial and (first or not together):
                     append(own_file(partial), results)
             bar.update(len(batch))
     except KeyboardInterrupt:
@@ -110,7 +113,7 @@ def append(partial: Path, results: dict) -> None:
 
 
 def run_batch(
-    function: Callable, prompts: list[list[int]], size: int, name: str
+    function: Callable, prompts: list[list[int]], size: int, name: str, halve: bool = True
 ) -> tuple[Results, int]:
     """The results of one batch, `size` prompts at a time, and the size that fitted in memory."""
     results = []
@@ -126,6 +129,9 @@ def run_batch(
         if len(chunk) == 1:
             message = f"a prompt of {len(chunk[0])} tokens does not fit in memory:"
             raise UserError(f"{message} lower format_prompts.max_prompt_tokens")
+        if not halve:
+            message = f"{len(chunk)} prompts do not fit in memory: lower generate.batch_size or"
+            raise UserError(f"{name}: {message} format_prompts.max_prompt_tokens")
         size = len(chunk) // 2
         print(f"{name}: {len(chunk)} prompts do not fit in memory: {size} at a time", flush=True)
         release_memory()

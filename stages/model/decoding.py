@@ -13,6 +13,7 @@ from transformers import Cache
 from stages.model.attention import additive_mask
 from stages.model.kv_cache import round_up
 from stages.model.prefill import prefill
+from stages.model.sharding import is_sharded
 from stages.model.strategies import choose_strategy
 
 # Finished prompts are dropped once no more than this share of the rows is active: each time, the
@@ -41,6 +42,7 @@ def generate_shared(
         "max_new_tokens": max_new_tokens,
         "pad_token_id": pad_token_id,
         "disable_compile": True,  # a model's own config may compile for every new length
+        "synced_gpus": is_sharded(model),
     }
     strategy = choose_strategy(model, STRATEGIES)
     return strategy(model, prompts, num_return_sequences, options)

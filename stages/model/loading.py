@@ -6,7 +6,7 @@ from pathlib import Path
 from peft import PeftModel, get_peft_model_state_dict
 from safetensors import safe_open
 from torch import nn
-from transformers import AutoTokenizer, BitsAndBytesConfig
+from transformers import AutoTokenizer
 from transformers.utils import logging
 
 from stages.common.atomic_io import need
@@ -22,6 +22,8 @@ from stages.model.base_config import (
     load_error,
 )
 from stages.model.hardware import Hardware
+from stages.model.quantization import quantization_options
+from stages.model.sharding import check_sharding
 from stages.model.text_part import text_part
 from stages.model.tokenization import end_of_turn, special_tokens
 
@@ -74,14 +76,17 @@ def check_embedding(tokenizer, folder: str | Path) -> None:
         )
 
 
-def load_base(folder: str | Path, quantization: str, hardware: Hardware):
+def load_base(folder: str | Path, quantization: str, hardware: Hardware, fsdp: bool = False):
     """The base model, dense in the hardware's dtype or quantised by bitsandbytes.
 
     nf4 with double quantisation is that of QLoRA (Dettmers et al. 2023,
     https://arxiv.org/abs/2305.14314). Of a model that also sees, the text part alone. A base that
-    was saved quantised stays so. A `UserError` says what the folder lacks.
+    was saved quantised stays so. If `fsdp`, it is on the CPU, for `sharding.shard`. A `UserError` says
+    what the folder lacks.
     """
     need(folder, "run fetch@model first")
+    if fsdp:
+        check_sharding(quantization, hardware)
     xla = hardware.device == "xla"
     if hardware.device in ("xla", "mps") and quantization != "none":
         name = {"xla": "XLA", "mps": "Apple's GPUs"}[hardware.device]
@@ -99,7 +104,7 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware):
             output_loading_info=True,
             dtype=hardware.dtype,
             **quantization_options(quantization, hardware),
-            device_map="cpu" if xla else hardware.device,
+            device_map="cpu" if xla or fsdp else hardware.device,
             use_safetensors=True,
             trust_remote_code=False,
         )
@@ -124,21 +129,6 @@ def check_complete(folder: str | Path, missing: set[str]) -> None:
             f"{folder} lacks {len(missing)} weights, such as {min(missing)}: fetch the model again,"
             " or choose another one in fetch.model"
         )
-
-
-def quantization_options(quantization: str, hardware: Hardware) -> dict[str, BitsAndBytesConfig]:
-    """No entry for none: transformers would take None over what a saved quantised model says."""
-    if quantization == "none":
-        return {}
-    if quantization == "int8":
-        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
-    config = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=hardware.dtype,
-    )
-    return {"quantization_config": config}
 
 
 def load_tuned(base, adapter: str | Path):

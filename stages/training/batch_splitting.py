@@ -13,6 +13,14 @@ def split_batch(batch: Batch, select: Callable[[Batch, slice], Batch]) -> tuple[
     return select(batch, slice(0, middle)), select(batch, slice(middle, None))
 
 
+def share(
+    batch: Batch, first: int, count: int, select: Callable[[Batch, slice], Batch]
+) -> Batch | None:
+    """The rows `first`, `first + count` and so on of a batch; None if it has none of them."""
+    rows = slice(first, None, count)
+    return select(batch, rows) if len(batch["input_ids"][rows]) else None
+
+
 def select_rows(batch: Batch, rows: slice) -> Batch:
     """Some rows of a batch, without the padding that only the other rows need.
 

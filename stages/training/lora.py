@@ -14,6 +14,8 @@ from transformers.pytorch_utils import Conv1D
 from stages.common.cli import UserError
 from stages.model.hardware import Hardware
 from stages.model.loading import load_base
+from stages.model.quantization import keep_layout
+from stages.model.sharding import shard
 from stages.model.text_part import decoder_name
 from stages.params import Lora, Params
 from stages.training.adapter import check_round_trip
@@ -27,9 +29,14 @@ def load_frozen(base: Path, params: Params, hardware: Hardware):
 
     Its `rows` say how the references of a dialogue are put before it.
     """
-    model = load_base(base, params.model.quantization, hardware)
+    model = load_base(base, params.model.quantization, hardware, params.run.fsdp)
     for config in {id(c): c for c in (model.config, model.config.get_text_config())}.values():
         config.use_cache = False
+    if getattr(model, "is_quantized", False):
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+        keep_layout(model)
+    if params.run.fsdp:
+        shard(model, hardware)
     limits = params.format_prompts.max_prompt_tokens, params.finetune.max_summary_tokens
     model.rows = choose_rows(model, *limits)
     if params.finetune.ranking.candidates and model.rows.mask is None:
@@ -37,8 +44,6 @@ def load_frozen(base: Path, params: Params, hardware: Hardware):
             "finetune.ranking.candidates: a ranking needs a base model whose references share a"
             f" row, and of this one {model.rows.reason}: set it to 0"
         )
-    if getattr(model, "is_quantized", False):
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     return model
 
 

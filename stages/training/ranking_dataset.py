@@ -8,8 +8,7 @@ from datasets import Dataset
 from stages.common.words import choose_words
 from stages.model.batches import run_batches
 from stages.model.hardware import Hardware
-from stages.model.loading import load_base, load_tuned
-from stages.model.prepacked import prepack
+from stages.model.inference import load_for_inference
 from stages.params import Params
 from stages.training.candidates import reward, sample_candidates
 from stages.training.dataset import build_rows, to_row
@@ -41,8 +40,8 @@ def sample_ranking_dataset(
     lengths = torch.tensor([float(len(ids)) for _, summaries in parts for ids in summaries])
     max_new_tokens = int(lengths.quantile(LONGEST))
     count, eos_token_id = knobs.ranking.candidates, tokenizer.eos_token_id
-    model = load_tuned(load_base(base, params.model.quantization, hardware), adapter)
-    model = prepack(model).eval()
+    fsdp = params.run.fsdp
+    model = load_for_inference(base, adapter, params.model.quantization, hardware, fsdp)
 
     def sample(prompts: list[list[int]]) -> list[list[list[int]]]:
         return sample_candidates(model, prompts, count, max_new_tokens, eos_token_id)
@@ -55,6 +54,7 @@ def sample_ranking_dataset(
         knobs.seed,
         "finetune",
         partial=partial,
+        together=fsdp,
     )
 
     def text(ids: list[int]) -> str:

@@ -1,35 +1,31 @@
-"""A `transformers.Trainer` that resumes, splits batches and stops at a loss that is not finite.
+"""A trainer that resumes, and whose processes share out the rows of each step.
 
 An interrupted run resumes from its last checkpoint and ends with the same weights, bit for bit.
 """
 
+import math
 import time
 from pathlib import Path
 
 import torch
 from peft.helpers import disable_input_dtype_casting
-from transformers import PrinterCallback, Trainer
+from transformers import PrinterCallback
 from transformers.trainer_utils import EvalLoopOutput
 
 from stages.common.atomic_io import disk_errors, remove
-from stages.common.cli import UserError, out_of_memory
+from stages.common.cli import UserError
 from stages.common.resuming import mark_complete
 from stages.model import processes
-from stages.model.allocator import release_memory
 from stages.model.hardware import Hardware
 from stages.params import Params
 from stages.training.arguments import training_arguments
-from stages.training.batch_splitting import Batch, select_rows, split_batch
-from stages.training.callbacks import LOSS_NOT_FINITE
+from stages.training.batch_splitting import Batch, share
 from stages.training.checkpoints import last_checkpoint
+from stages.training.halving import HalvingTrainer
 from stages.training.sampler import EpochSampler
 
 
-class ResumableTrainer(Trainer):
-    select_rows = staticmethod(select_rows)
-    # The param to lower where a single row does not fit in memory.
-    memory_param = "format_prompts.max_prompt_tokens"
-
+class ResumableTrainer(HalvingTrainer):
     def __init__(self, **kwargs):
         folder = Path(kwargs["args"].output_dir)
         with disk_errors(folder):
@@ -77,25 +73,31 @@ class ResumableTrainer(Trainer):
         self.rows_seen, self.step_loss = 0, 0.0
         return super().get_batch_samples(*args)
 
-    def my_rows(self, inputs: Batch) -> Batch | None:
-        """The rows of a batch that this process computes: each in turn, over the step's batches."""
+    def my_rows(self, inputs: Batch) -> tuple[Batch | None, bool]:
+        """The rows of a batch that this process computes, and whether they count.
+
+        The processes take turns at the rows, over the step's batches. A sharded model takes all of
+        them: one without rows computes another's, which then do not count.
+        """
         count, first = processes.size(), processes.rank() - self.rows_seen
-        rows = slice(first % count, None, count)
         self.rows_seen += len(inputs["input_ids"])
         if count == 1:
-            return inputs
-        return self.select_rows(inputs, rows) if len(inputs["input_ids"][rows]) else None
+            return inputs, True
+        mine = share(inputs, first % count, count, self.select_rows)
+        if mine is None and self.sharded:
+            return self.select_rows(inputs, slice(0, 1)), False
+        return mine, True
 
     def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
         """The loss of a batch; its gradients are added to those of the step's earlier batches.
 
         With several processes, the step's last batch adds up their losses and their gradients.
         """
-        mine = self.my_rows(inputs)
+        mine, count = self.my_rows(inputs)
         if mine is None:
             loss = torch.zeros((), device=self.args.device)
-        else:
-            loss = self.step_on(model, mine, num_items_in_batch)
+        else:  # divided by infinity, the loss and its gradients are 0
+            loss = self.step_on(model, mine, num_items_in_batch if count else math.inf)
         if processes.size() == 1:
             return loss
         self.step_loss = self.step_loss + loss.detach().clone()
@@ -108,38 +110,6 @@ class ResumableTrainer(Trainer):
         processes.add_up([self.step_loss, *(parameter.grad for parameter in trained)])
         return self.step_loss
 
-    def step_on(self, model, inputs: Batch, num_items_in_batch) -> torch.Tensor:
-        """The loss and the gradients of some rows, in parts where they do not fit in memory.
-
-        The loss is the sum over the rows' tokens divided by the tokens of the complete step. So the
-        losses and gradients of the parts add up to those of the whole.
-        """
-        trained = [p for p in model.parameters() if p.requires_grad]
-        before = [None if p.grad is None else p.grad.clone() for p in trained]
-        loss = None
-        try:
-            loss = super().training_step(model, inputs, num_items_in_batch)
-        except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error):
-                raise
-        # Here, past the except block, the tensors that the traceback held are free.
-        if loss is None:
-            for parameter, gradient in zip(trained, before, strict=True):
-                parameter.grad = gradient
-            loss = self.split_step(model, inputs, num_items_in_batch)
-        if not torch.isfinite(loss):
-            message = LOSS_NOT_FINITE.format("training", self.state.global_step + 1)
-            raise UserError(message + ", or set model.precision to fp32" * self.args.fp16)
-        return loss
-
-    def split_step(self, model, inputs, num_items_in_batch) -> torch.Tensor:
-        if num_items_in_batch is None:  # a model whose loss is the batch's own mean: no sum
-            raise UserError(
-                "a batch does not fit in memory: lower finetune.per_device_train_batch_size"
-            )
-        parts = self.parts(inputs)
-        return sum(self.step_on(model, part, num_items_in_batch) for part in parts)
-
     def evaluation_loop(self, *args, metric_key_prefix: str = "eval", **kwargs) -> EvalLoopOutput:
         """Its loss is the mean over predicted tokens; that of `Trainer` is the mean over batches."""
         self.rows_seen, self.nats, self.tokens = 0, 0.0, 0
@@ -150,36 +120,14 @@ class ResumableTrainer(Trainer):
 
     def prediction_step(self, model, inputs, *args, **kwargs) -> tuple:
         """The mean loss of a batch, which is also added to that of the evaluation."""
-        mine = self.my_rows(inputs)
+        mine, count = self.my_rows(inputs)
         if mine is None:
             return torch.zeros((), device=self.args.device), None, None
-        return self.evaluate_on(model, mine, *args, **kwargs), None, None
-
-    def evaluate_on(self, model, inputs: Batch, *args, **kwargs) -> torch.Tensor:
-        loss = None
-        try:
-            loss, *_ = super().prediction_step(model, inputs, *args, **kwargs)
-        except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error):
-                raise
-        if loss is None:
-            for part in self.parts(inputs):
-                loss = self.evaluate_on(model, part, *args, **kwargs)
-        else:
-            tokens = len(inputs["labels"])
-            self.nats += float(loss) * tokens
-            self.tokens += tokens
-        return loss
-
-    def parts(self, inputs: Batch) -> tuple[Batch, Batch]:
-        """The halves of a batch that does not fit in memory."""
-        release_memory()
-        rows, width = inputs["input_ids"].shape
-        if rows == 1:
-            message = f"a row of {width} tokens does not fit in memory:"
-            raise UserError(f"{message} lower {self.memory_param}")
-        print(f"finetune: {rows} x {width} tokens do not fit in memory: split", flush=True)
-        return split_batch(inputs, self.select_rows)
+        before = self.nats, self.tokens
+        loss = self.evaluate_on(model, mine, *args, **kwargs)
+        if not count:
+            self.nats, self.tokens = before
+        return loss, None, None
 
 
 def make_trainer(

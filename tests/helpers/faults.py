@@ -51,7 +51,7 @@ def signal_at(step: int, number: int = signal.SIGTERM, ranking: bool = False) ->
 @fault
 def no_memory_in_training(rows: int, ranked: bool = False) -> None:
     """Batches of more than `rows` rows do not fit in memory; if `ranked`, only those of ranking."""
-    from stages.training import trainer
+    from transformers import Trainer
 
     def training_step(original, self, model, inputs, *args):
         tried = len(inputs.get("rewards", ())) if ranked else len(inputs["input_ids"])
@@ -60,7 +60,7 @@ def no_memory_in_training(rows: int, ranked: bool = False) -> None:
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory")
         return loss
 
-    wrap(trainer.Trainer, "training_step", training_step)
+    wrap(Trainer, "training_step", training_step)
 
 
 @fault
@@ -90,14 +90,14 @@ def kernel_is_missing() -> None:
 @fault
 def loss_is_nan(step: str) -> None:
     """`step` is the method of the Trainer whose loss is NaN: training_step or prediction_step."""
-    from stages.training import trainer
+    from transformers import Trainer
 
     def nan_loss(original, *args, **kwargs):
         loss = original(*args, **kwargs)
         bad = float("nan")
         return (loss[0] * bad, None, None) if isinstance(loss, tuple) else loss * bad
 
-    wrap(trainer.Trainer, step, nan_loss)
+    wrap(Trainer, step, nan_loss)
 
 
 @fault

@@ -6,6 +6,7 @@ import pytest
 import torch
 from datasets import Dataset
 
+from stages.common.cli import UserError
 from stages.model.hardware import choose_hardware
 from stages.params import Params
 from stages.training.lora import load_lora
@@ -65,15 +66,28 @@ def test_validation_loss_is_the_mean_over_predicted_tokens(
     assert trainer.evaluate()["eval_loss"] == pytest.approx(loss_by_token, rel=1e-5)
 
 
-def test_validation_splits_what_does_not_fit(model, tmp_path, monkeypatch, loss_by_token, capsys):
+@pytest.fixture
+def short_of_memory(model, tmp_path, monkeypatch):
+    """A trainer in whose memory two rows fit, and no more."""
     trainer = trainer_of(model, tmp_path, 7)
     compute_loss = trainer.compute_loss
 
-    def short_of_memory(model, inputs, *args, **kwargs):
+    def compute(model, inputs, *args, **kwargs):
         if len(inputs["input_ids"]) > 2:
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory")
         return compute_loss(model, inputs, *args, **kwargs)
 
-    monkeypatch.setattr(trainer, "compute_loss", short_of_memory)
-    assert trainer.evaluate()["eval_loss"] == pytest.approx(loss_by_token, rel=1e-5)
+    monkeypatch.setattr(trainer, "compute_loss", compute)
+    return trainer
+
+
+def test_validation_splits_what_does_not_fit(short_of_memory, loss_by_token, capsys):
+    assert short_of_memory.evaluate()["eval_loss"] == pytest.approx(loss_by_token, rel=1e-5)
     assert "7 x " in capsys.readouterr().out
+
+
+def test_a_batch_of_a_sharded_model_is_not_split(short_of_memory):
+    """The other processes would wait for the weights that this one gathers once more."""
+    short_of_memory.sharded = True
+    with pytest.raises(UserError, match=r"lower finetune\.per_device_train_batch_size"):
+        short_of_memory.evaluate()
