@@ -42,13 +42,13 @@ def main() -> None:
     files = {split: open_parquet(RAW / f"{split}.parquet", "run fetch first") for split in SPLITS}
     params = params.model_copy(update={"columns": settle_columns(params.columns, files["train"])})
     lacking = [split for split in ("validation", "test") if not files[split].metadata.num_rows]
-    index = Index(params.near_duplicates) if params.near_duplicates else None
-    redacted, redacted_ids, renamed, repeats = Counter(), Counter(), 0, Repeats()
+    redacted, redacted_ids, renamed = Counter(), Counter(), 0
     with atomic_write(CLEAN) as aside:
-        out = Output(aside)
+        out, repeats = Output(aside), Repeats(aside)
+        index = Index(params.near_duplicates, aside) if params.near_duplicates else None
         for split in ("test", "validation", "train"):
             repeats.start()
-            ids = Ids()
+            ids = Ids(aside)
             batches = read_batches(files[split], params.columns, RAW / f"{split}.parquet", split)
             batches = redact_ids(batches, split, params, redacted_ids)
             for rows, malformed, found in prefetch(partial(clean_batch, params=params), batches):

@@ -2,51 +2,56 @@
 
 Similarity is that of the sets of shingles, whatever the case and punctuation: three words each, or
 five characters where most of a dialogue is in a script without spaces between words. Signatures in bands (Broder, 1997; Leskovec et al., Mining of Massive Datasets, 3.4) sieve out the few dialogues
-that may be near one of the index, and the exact similarity is computed for these alone. Memory grows
-with the index, which holds the splits that results are measured on, and not with what is asked.
+that may be near one of the index, and the exact similarity is computed for these alone. The index holds
+the splits that results are measured on, on disk where they are large; nothing is held of what is asked.
 """
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import polars as pl
-from rensa import RMinHash, RMinHashLSH
+from rensa import RMinHash, RMinHashDigestMatrix, RMinHashLSH
 
+from stages.cleaning.sorted_runs import Appended, Runs
 from stages.common.languages import LETTERS, UNSPACED
 
 PERMUTATIONS = 64
 RECALL = 0.999  # of the sieve, at the threshold itself
 COMPARED = 1000  # dialogues of the index at most that one is compared with
+IN_MEMORY = (
+    100_000  # dialogues whose signatures rensa holds, in 1.7 KB each; the others' are on disk
+)
 END = "\x00"  # after a dialogue: its last words open shingles too, and a single word makes one
 
 
 class Index:
-    def __init__(self, threshold: float):
+    """What it holds of each dialogue is on disk where it is much, in `folder`."""
+
+    def __init__(self, threshold: float, folder: Path | None = None):
         self.threshold = threshold
-        self.lsh = RMinHashLSH(threshold, PERMUTATIONS, bands(threshold))
-        self.documents: list[np.ndarray] = []  # sorted shingles of each
-        self.shingles = np.empty(0, np.uint64)  # all of them, sorted
-        self.owners = np.empty(0, np.int64)  # the document that each is of
+        self.sieve = Sieve(threshold, folder)
+        self.documents = Appended(np.uint64, folder)  # sorted shingles of each
+        self.ends = Appended(np.int64, folder)  # of each
+        self.owners = Runs(folder, np.int32)  # the documents that each shingle is of
 
     def add(self, turns: pl.Series) -> None:
         """Index a column of list<struct<speaker, text>>."""
         flat, offsets = shingle(turns)
-        # rensa's flags say "more than one", for it takes what is asked to be in the index already.
-        first = len(self.documents)
-        for key in (2 * first, 2 * first + len(turns)):
-            self.lsh.insert_matrix(sign(flat, offsets), key)
+        self.sieve.add(sign(flat, offsets))
+        first, start = len(self.ends.array), len(self.documents.array)
         new = [np.unique(flat[a:b]) for a, b in pairwise(offsets)]
-        self.documents += new
-        owners = np.repeat(np.arange(first, first + len(new)), [len(shingles) for shingles in new])
-        shingles = np.concatenate([self.shingles, *new])
-        order = np.argsort(shingles, kind="stable")
-        self.shingles = shingles[order]
-        self.owners = np.concatenate([self.owners, owners])[order]
+        lengths = np.array([len(shingles) for shingles in new], np.int64)
+        shingles = np.concatenate([flat[:0], *new])
+        self.documents.extend(shingles)
+        self.ends.extend(start + np.cumsum(lengths))
+        owners = np.repeat(np.arange(first, first + len(new), dtype=np.int32), lengths)
+        self.owners.add(shingles, owners)
 
     def near(self, turns: pl.Series) -> pl.Series:
         """Whether each dialogue is as similar as the threshold, or more, to one of the index."""
         flat, offsets = shingle(turns)
-        flags = np.array(self.lsh.query_duplicate_flags_matrix(sign(flat, offsets)), dtype=bool)
+        flags = self.sieve.flags(sign(flat, offsets))
         for row in np.flatnonzero(flags):
             flags[row] = self.similar(np.unique(flat[offsets[row] : offsets[row + 1]]))
         return pl.Series(flags, dtype=pl.Boolean)
@@ -54,16 +59,56 @@ class Index:
     def similar(self, shingles: np.ndarray) -> bool:
         # A similar document holds one of any this many shingles; the rarest are in few others.
         needed = len(shingles) - int(np.ceil(self.threshold * len(shingles))) + 1
-        starts = np.searchsorted(self.shingles, shingles, "left")
-        ends = np.searchsorted(self.shingles, shingles, "right")
-        rarest = np.argsort(ends - starts, kind="stable")[:needed]
-        owners = [self.owners[starts[i] : ends[i]] for i in rarest]
-        for owner in list(dict.fromkeys(np.concatenate(owners).tolist()))[:COMPARED]:
-            other = self.documents[owner]
+        runs = self.owners.find(shingles)
+        counts = sum(ends - starts for starts, ends, _ in runs)
+        rarest = np.argsort(counts, kind="stable")[:needed]
+        found = [owners[starts[i] : ends[i]] for i in rarest for starts, ends, owners in runs]
+        for owner in list(dict.fromkeys(np.concatenate(found).tolist()))[:COMPARED]:
+            other = self.document(owner)
             shared = len(np.intersect1d(shingles, other, assume_unique=True))
             if shared >= self.threshold * (len(shingles) + len(other) - shared):
                 return True
         return False
+
+    def document(self, number: int) -> np.ndarray:
+        start = self.ends.array[number - 1] if number else 0
+        return self.documents.array[start : self.ends.array[number]]
+
+
+class Sieve:
+    """Which signatures have a band in common with one that was added."""
+
+    def __init__(self, threshold: float, folder: Path | None):
+        self.bands = bands(threshold)
+        self.first = RMinHashLSH(threshold, PERMUTATIONS, self.bands)
+        self.count = 0  # of signatures in `first`
+        self.others = Runs(folder)
+
+    def add(self, signatures: RMinHashDigestMatrix) -> None:
+        if self.others.runs or self.count + signatures.len() > IN_MEMORY:
+            self.others.add(self.hashes(signatures).ravel())
+            return
+        # rensa's flags say "more than one", for it takes what is asked to be in the index already.
+        for key in (2 * self.count, 2 * self.count + signatures.len()):
+            self.first.insert_matrix(signatures, key)
+        self.count += signatures.len()
+
+    def flags(self, signatures: RMinHashDigestMatrix) -> np.ndarray:
+        flags = np.array(self.first.query_duplicate_flags_matrix(signatures), dtype=bool)
+        if self.others.runs:
+            hashes = self.hashes(signatures)
+            flags |= self.others.hold(hashes.ravel()).reshape(hashes.shape).any(axis=1)
+        return flags
+
+    def hashes(self, signatures: RMinHashDigestMatrix) -> np.ndarray:
+        """64 bits of each band of each signature."""
+        shape = signatures.len(), self.bands, PERMUTATIONS // self.bands
+        rows = np.array(signatures.to_rows(), np.uint64).reshape(shape)
+        mixed = np.arange(self.bands, dtype=np.uint64) + np.zeros((len(rows), 1), np.uint64)
+        for value in np.moveaxis(rows, 2, 0):
+            mixed = (mixed ^ value) * np.uint64(0x9E3779B97F4A7C15)
+            mixed ^= mixed >> np.uint64(32)
+        return mixed
 
 
 def bands(threshold: float) -> int:
@@ -123,7 +168,7 @@ def apart(texts: pl.Series) -> pl.Series:
     )
 
 
-def sign(flat: np.ndarray, offsets: np.ndarray):
+def sign(flat: np.ndarray, offsets: np.ndarray) -> RMinHashDigestMatrix:
     return RMinHash.digest_matrix_from_flat_token_hashes(
         flat, offsets.astype(np.uint64), PERMUTATIONS, 42
     )
