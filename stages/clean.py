@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from stages.cleaning.columns import settle_columns
 from stages.cleaning.layouts import split_turns
 from stages.cleaning.near_duplicates import Index
+from stages.cleaning.on_ray import mapper
 from stages.cleaning.output import Output
 from stages.cleaning.pseudonyms import redact_ids
 from stages.cleaning.raw import read_batches, unread_conversation
@@ -27,7 +28,6 @@ from stages.common.atomic_io import atomic_write, write_json
 from stages.common.cli import UserError, run
 from stages.common.fingerprints import fingerprints as text_fingerprints
 from stages.common.parquet import SPLITS, open_parquet
-from stages.common.prefetch import prefetch
 from stages.params import Clean, load
 
 RAW = Path("data/raw")
@@ -38,7 +38,7 @@ REPEATED = ("duplicate", "near-duplicate")  # reasons to drop a row that is well
 
 
 def main() -> None:
-    params = load().clean
+    params, each_batch = load().clean, mapper(load().run.ray)
     files = {split: open_parquet(RAW / f"{split}.parquet", "run fetch first") for split in SPLITS}
     params = params.model_copy(update={"columns": settle_columns(params.columns, files["train"])})
     lacking = [split for split in ("validation", "test") if not files[split].metadata.num_rows]
@@ -51,7 +51,7 @@ def main() -> None:
             ids = Ids(aside)
             batches = read_batches(files[split], params.columns, RAW / f"{split}.parquet", split)
             batches = redact_ids(batches, split, params, redacted_ids)
-            for rows, malformed, found in prefetch(partial(clean_batch, params=params), batches):
+            for rows, malformed, found in each_batch(partial(clean_batch, params=params), batches):
                 redacted += found
                 out.drop(split, malformed["id"], malformed["reason"])
                 rows, known = repeats.sort(rows)

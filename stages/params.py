@@ -329,6 +329,7 @@ class Run(Section):
 
     launch: Text | None
     fsdp: bool
+    ray: Text | None
     checkpoint_minutes: Positive
     dataloader_num_workers: Whole
 

@@ -101,6 +101,7 @@ PARAMS = [
     "run.checkpoint_minutes",
     "run.launch",
     "run.fsdp",
+    "run.ray",
     "run.dataloader_num_workers",
     "card.base",
     "card.base_license",
