@@ -44,11 +44,11 @@ def main() -> None:
     lacking = [split for split in ("validation", "test") if not files[split].metadata.num_rows]
     redacted, redacted_ids, renamed = Counter(), Counter(), 0
     with atomic_write(CLEAN) as aside:
-        out, repeats = Output(aside), Repeats(aside)
-        index = Index(params.near_duplicates, aside) if params.near_duplicates else None
+        out, repeats = Output(aside), Repeats(CLEAN.parent)
+        index = Index(params.near_duplicates, CLEAN.parent) if params.near_duplicates else None
         for split in ("test", "validation", "train"):
             repeats.start()
-            ids = Ids(aside)
+            ids = Ids(CLEAN.parent)
             batches = read_batches(files[split], params.columns, RAW / f"{split}.parquet", split)
             batches = redact_ids(batches, split, params, redacted_ids)
             for rows, malformed, found in each_batch(partial(clean_batch, params=params), batches):
