@@ -19,9 +19,7 @@ from stages.common.languages import LETTERS, UNSPACED
 PERMUTATIONS = 64
 RECALL = 0.999  # of the sieve, at the threshold itself
 COMPARED = 1000  # dialogues of the index at most that one is compared with
-IN_MEMORY = (
-    100_000  # dialogues whose signatures rensa holds, in 1.7 KB each; the others' are on disk
-)
+IN_MEMORY = 300_000  # dialogues that rensa holds, 1.7 KB each; the others are on disk, slower
 END = "\x00"  # after a dialogue: its last words open shingles too, and a single word makes one
 
 
