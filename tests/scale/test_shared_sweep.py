@@ -29,7 +29,7 @@ def postgresql(tmp_path_factory) -> Iterator[str]:
     initdb = shutil.which("initdb") or (found and found[-1])
     if not initdb:
         pytest.skip("PostgreSQL is not installed: apt install postgresql")
-    programs, folder = Path(initdb).parent, tmp_path_factory.mktemp("postgresql")
+    programs, folder = Path(initdb).resolve().parent, tmp_path_factory.mktemp("postgresql")
     # It does not run as root.
     account = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
     if account:
