@@ -33,6 +33,15 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[SHARED] = start()
 
 
+@pytest.fixture(autouse=True)
+def signal_handlers():
+    """What ends in `cli.run` leaves signals ignored, and so would be those of later tests' processes."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in SLOW)
 

@@ -41,7 +41,6 @@ NOT_RUN = {
     "python -m tools.sweep --storage postgresql+psycopg://me@database/sweeps": "tests/scale/test_shared_sweep.py has a database",
     "dvc exp push origin --rev HEAD": "tests/scale/test_shared_sweep.py pushes and pulls",
     "dvc exp pull origin --rev HEAD": "tests/scale/test_shared_sweep.py",
-    "python -m benchmarks.archive_plan": "tests/benchmarks/test_archive_plan.py",
     "vllm serve my_model": "vLLM is no part of the project",
     "python convert_hf_to_gguf.py my_model --outtype q8_0": "`make test-export` runs it",
     "FAULTS=1000 .venv/bin/python -m pytest tests/pipeline/test_faults.py -s": "it takes an hour",

@@ -35,14 +35,11 @@ def test_user_error_is_one_sentence(error, words):
 
 @pytest.fixture
 def signals(monkeypatch):
-    """Restore what `run` changes in the process."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    """As a process begins, with what `run` changes restored; conftest does so for the handlers."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     monkeypatch.setattr(cli, "received", [signal.SIGINT])
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
 
 
 def ended(main, capsys) -> tuple[int, str]:

@@ -30,21 +30,16 @@ def main() -> None:
     need(BASE, "run `make repro` first")
     need(ADAPTER, "run `make repro` first")
     params = with_server(load(), args)
-
-    from stages.model.usage import adopt, read
-
-    usage = read(ADAPTER, BASE)
-    params = adopt(usage, params)
     if args.out:
         from tools.summarize.archive import summarize_archive
 
-        summarize_archive(args.sources, args.out, params, usage, args)
+        summarize_archive(args.sources, args.out, params, args)
         return
     from tools.summarize.printing import print_file
 
     if len(args.sources) > 1:
         raise UserError("several files need --out FOLDER, where their summaries go")
-    print_file(args.sources[0], args, params, usage)
+    print_file(args.sources[0], args, params)
 
 
 def arguments() -> argparse.Namespace:

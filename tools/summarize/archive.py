@@ -13,7 +13,7 @@ from stages.common.cli import Interrupted, UserError
 from stages.common.durations import in_words
 from stages.common.resuming import sha256
 from stages.params import Params
-from tools.summarize.engines import ADAPTER
+from tools.summarize.engines import ADAPTER, as_trained
 from tools.summarize.folder import Folder
 from tools.summarize.shard import Outcome
 from tools.summarize.shards import Shard, find_shards
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 
 def summarize_archive(
-    sources: list[str], out: str, params: Params, usage: "Usage", args: argparse.Namespace
+    sources: list[str], out: str, params: Params, args: argparse.Namespace
 ) -> None:
     """Summarise what has no summaries in the folder `out` yet."""
     shards, others = find_shards(sources)
+    usage, params = as_trained(params)
     if others:
         print(f"{len(others)} files are no tables and left out, such as {others[0]}")
     folder = Folder(out)

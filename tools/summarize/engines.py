@@ -14,6 +14,14 @@ ADAPTER = Path("models/adapter")
 Write = Callable[[list[str]], list[dict[str, str]]]
 
 
+def as_trained(params: Params) -> tuple["Usage", Params]:
+    """What the adapter carries, and `params` with its cleaning and prompt."""
+    from stages.model.usage import adopt, read
+
+    usage = read(ADAPTER, BASE)
+    return usage, adopt(usage, params)
+
+
 def summarizer(params: Params, usage: "Usage", base: bool = False) -> Write:
     """A function from conversations to what each model writes of them, `tuned` and, if asked for,
     `base`. With `generate.server` no model is loaded."""

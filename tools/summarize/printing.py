@@ -14,15 +14,16 @@ from stages.common.atomic_io import disk_errors, need
 from stages.common.cli import UserError
 from stages.params import Params
 from tools.rows import kind_of
-from tools.summarize.engines import summarizer
+from tools.summarize.engines import as_trained, summarizer
 
 if TYPE_CHECKING:
     from stages.model.usage import Usage
 
 
-def print_file(name: str, args: argparse.Namespace, params: Params, usage: "Usage") -> None:
+def print_file(name: str, args: argparse.Namespace, params: Params) -> None:
     """`name` is a path, or - for standard input."""
     with input_file(name) as path:
+        usage, params = as_trained(params)
         kind = "jsonl" if args.jsonl else kind_of(path)
         show = print_summary if kind == "text" else print_summaries
         show(name, path, kind, args, params, usage)
