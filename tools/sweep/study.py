@@ -49,13 +49,16 @@ def open_storage(url: str | None, name: str) -> str | BaseStorage:
     """Optuna's storage for a --storage; a `UserError` where it cannot be reached."""
     if url is None:
         return f"sqlite:///{STUDIES / name}.db"
-    try:
-        if url.startswith(JOURNAL):
-            return JournalStorage(JournalFileBackend(url.removeprefix(JOURNAL)))
-        return optuna.storages.get_storage(url)
-    except Exception as error:  # noqa: BLE001, each database has its own
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"--storage cannot be opened: {why}") from None
+    for wait in (1, 3, None):
+        try:
+            if url.startswith(JOURNAL):
+                return JournalStorage(JournalFileBackend(url.removeprefix(JOURNAL)))
+            return optuna.storages.get_storage(url)
+        except Exception as error:  # noqa: BLE001, each database has its own
+            if wait is None:
+                why = str(error).splitlines()[0] if str(error) else type(error).__name__
+                raise UserError(f"--storage cannot be opened: {why}") from None
+            time.sleep(wait)  # another worker may be making its tables
 
 
 def open_study(sweep: Sweep, raw: dict, url: str | None) -> optuna.Study:
