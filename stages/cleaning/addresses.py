@@ -28,6 +28,8 @@ V6 = re.compile(
     rf"|(?<![\w:])::(?:{GROUP}:){{0,6}}{GROUP}(?:(?:\.\d{{1,3}}){{3}})?",
     re.ASCII,
 )
+# A phone number right behind colons: its first digits are no group of an address.
+PHONE_AFTER = re.compile(r"[0-9]{2,4}(?:[().-]{1,2}[0-9]+| (?!(?:19|20)[0-9]{2}[./-])[0-9]+)+")
 ZONE = re.compile(r"%\w{1,20}", re.ASCII)
 # Four parts are also what versions have.
 VERSION = re.compile(
@@ -50,7 +52,9 @@ def find_ips(text: str) -> Iterator[tuple[int, int, str]]:
     for match in V6.finditer(text) if "::" in text or text.count(":") > 6 else ():
         if is_v6(match):
             zone = ZONE.match(text, match.end())
-            spans.append((match.start(), zone.end() if zone else match.end()))
+            end = zone.end() if zone else without_phone(text, match)
+            if end > match.start() + len("::"):
+                spans.append((match.start(), end))
     yield from ((start, end, "ip") for start, end in spans)
     text = hide(text, spans)
     for match in V4.finditer(text):
@@ -60,6 +64,13 @@ def find_ips(text: str) -> Iterator[tuple[int, int, str]]:
             continue
         if not is_version(text, start, parts):
             yield *match.span(), "ip"
+
+
+def without_phone(text: str, match: re.Match) -> int:
+    """Where an address ends, or before its last group where a longer number begins with that."""
+    last = match.start() + match[0].rindex(":") + 1
+    number = None if "." in match[0] else PHONE_AFTER.match(text, last)
+    return last if number and sum(map(str.isdigit, number[0])) >= 9 else match.end()
 
 
 def is_version(text: str, start: int, parts: list[str]) -> bool:

@@ -23,7 +23,7 @@ SEARCH = {
     "seed": 2,
     "random": 2,
     "prune_after": 1,
-    "set": {"finetune.num_train_epochs": 40},  # long enough to be interrupted
+    "set": {"finetune.num_train_epochs": 150, "finetune.patience": 150},  # seconds
     "space": {
         "finetune.learning_rate": {"choices": [0.02, 1e-6]},
         "finetune.lora.r": {"low": 2, "high": 8},
