@@ -14,12 +14,10 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +28,7 @@ import pyarrow.parquet as pq
 from benchmarks.data_scale import processor
 from stages.common.cli import run
 from tests.helpers.project import Project, make_project, make_tiny_llama
+from tests.helpers.serving import free_port, serve, wait_for
 
 WORDS = [
     "parcel",
@@ -164,22 +163,10 @@ def nothing() -> Iterator[str]:
 @contextmanager
 def server(project: Project) -> Iterator[str]:
     """The URL of `transformers serve` with the exported model."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    program = Path(sys.executable).with_name("transformers")
-    command = [program, "serve", "exported", "--port", str(port), "--device", "cpu"]
-    process = subprocess.Popen(
-        command, cwd=project.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    port = free_port()
+    process = serve(project, port)
     try:
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health")
-                break
-            except OSError:
-                assert process.poll() is None, "the server does not start"
-                time.sleep(0.2)
+        wait_for(port)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.kill()

@@ -1,42 +1,13 @@
 """`transformers serve` has the exported model: its summaries are those of the model in process."""
 
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from pathlib import Path
 
 import pytest
 
+from tests.helpers.serving import free_port, serve, wait_for
 from tests.tools.test_archive import contents, summaries, write_archive
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-def serve(project, port: int) -> subprocess.Popen:
-    command = [Path(sys.executable).with_name("transformers"), "serve", "exported"]
-    return subprocess.Popen(
-        [*command, "--port", str(port), "--device", "cpu"],
-        cwd=project.root,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
-def wait_for(port: int) -> None:
-    deadline = time.monotonic() + 200
-    while True:
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/health")
-            return
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
