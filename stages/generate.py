@@ -37,10 +37,10 @@ def main() -> None:
 
     import polars as pl
 
+    from stages.generation.outcome import print_result, refuse_constant, tell_cut
     from stages.model import batches, processes
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_tokenizer
-    from stages.model.outcome import print_result, refuse_constant, tell_cut
     from stages.model.usage import adopt
     from stages.model.usage import read as read_usage
 
@@ -101,7 +101,7 @@ def summarize(
     prompts = [tokenize_prompt(tokenizer, text, prompting, frame) for text in conversations]
     size = knobs.batch_size
     if model is None:
-        from stages.model.server import check_settings
+        from stages.generation.server import check_settings
 
         check_settings(knobs)
         size = max(size, AT_ONCE * knobs.server.concurrency)
@@ -125,7 +125,7 @@ def generate_batch(
 ) -> list[tuple[str, bool]]:
     """Summaries of one batch of token id lists, each with whether it came to its end."""
     if model is None:
-        from stages.model.server import complete
+        from stages.generation.server import complete
 
         answers = complete(knobs.server, tokenizer, prompts, knobs)
         return [(tidy(text), ended) for text, ended in answers]

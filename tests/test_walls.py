@@ -12,13 +12,13 @@ import yaml
 from tests.helpers.data import ROOT, python
 
 HEAVY = {"torch", "transformers", "datasets", "peft", "accelerate", "evaluate"}
-# The rooms that a script enters; training may enter model, and all may enter common.
+# The rooms that a script enters; training and generation may enter model, and all common.
 ROOMS = {
     "fetch": {"sources"},
     "clean": {"cleaning"},
     "format_prompts": set(),
     "finetune": {"training", "model"},
-    "generate": {"model"},
+    "generate": {"generation", "model"},
     "score": {"scoring"},
 }
 UNTRACKED = {"run", "card"}  # sections that change no output, see tests/pipeline/test_repro.py
@@ -73,7 +73,7 @@ def allowed(of: str) -> set[str]:
         return {"common"}
     if of in ROOMS:
         return {*ROOMS[of], "common", "params"}
-    return {of, "common", "params"} | ({"model"} if of == "training" else set())
+    return {of, "common", "params"} | ({"model"} if of in ("training", "generation") else set())
 
 
 def flatten(section: dict, prefix: str = "") -> dict[str, object]:

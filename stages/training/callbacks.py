@@ -11,9 +11,9 @@ from tqdm import tqdm
 from transformers import TrainerCallback
 
 from stages.common.cli import Interrupted, UserError
-from stages.common.durations import in_words
 from stages.model import processes
 from stages.params import Params
+from stages.training.durations import in_words
 
 MEASURED = 10  # steps
 LOSSES = "FINETUNE_LOSSES"  # environment variable: the path of `LossFile`

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from stages.common.cli import UserError, out_of_memory
+from stages.generation.outcome import refuse_constant
 from stages.model.batches import read_finished
 from stages.model.hardware import choose_hardware
 from stages.model.loading import load_base
-from stages.model.outcome import refuse_constant
 from stages.training.batch_splitting import select_rows, split_batch
 from stages.training.shared_prefix import Collator, build_row
 from tests.helpers.faults import (

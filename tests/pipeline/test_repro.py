@@ -111,8 +111,9 @@ def test_what_changes_no_result_runs_nothing(clean_after):
             "card.data_license": "another",
         }
     )
-    module = project.root / "stages/params.py"
-    module.write_text(module.read_text() + "# a comment\n")
+    for name in ("params", "common/cli", "common/launch"):
+        module = project.root / f"stages/{name}.py"
+        module.write_text(module.read_text() + "# a comment\n")
     for folder in ("stages/training", "stages/common"):
         (project.root / folder / "__pycache__").mkdir(exist_ok=True)
         (project.root / folder / "__pycache__/another.pyc").write_bytes(b"compiled")

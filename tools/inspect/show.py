@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from stages.common.durations import in_words
 from stages.common.parquet import SPLITS
 from stages.params import Columns, Params
+from stages.training.durations import in_words
 from tools.inspect import timing
 from tools.inspect.files import SAMPLE, Source
 from tools.inspect.lengths import Lengths

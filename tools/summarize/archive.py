@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from stages.common.cli import Interrupted, UserError
-from stages.common.durations import in_words
 from stages.common.resuming import sha256
 from stages.params import Params
+from stages.training.durations import in_words
 from tools.summarize.engines import ADAPTER, as_trained
 from tools.summarize.folder import Folder
 from tools.summarize.shard import Outcome

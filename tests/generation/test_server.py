@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from stages.common.cli import UserError
-from stages.model import server as module
-from stages.model.server import check_settings, complete
+from stages.generation import server as module
+from stages.generation.server import check_settings, complete
 from stages.model.tokenization import prompt_text
 from stages.params import Generate, Server
 from tests.helpers.project import tiny_params
