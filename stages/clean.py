@@ -24,6 +24,7 @@ from stages.cleaning.references import unread_reference
 from stages.cleaning.repeats import Ids, Repeats
 from stages.cleaning.roles import name_roles
 from stages.cleaning.rules import clean_turns, redact_references
+from stages.cleaning.splits import assign, splits_to_fill
 from stages.common.atomic_io import atomic_write, write_json
 from stages.common.cli import UserError, run
 from stages.common.fingerprints import fingerprints as text_fingerprints
@@ -33,7 +34,7 @@ from stages.params import Clean, load
 RAW = Path("data/raw")
 CLEAN = Path("data/clean")
 # What decides which rows are trained on, and nothing of how a conversation is read.
-TRAINING_ONLY = {"max_malformed", "holdout", "near_duplicates"}
+TRAINING_ONLY = {"max_malformed", "holdout", "train_on_validation", "fold", "near_duplicates"}
 REPEATED = ("duplicate", "near-duplicate")  # reasons to drop a row that is well-formed
 
 
@@ -41,14 +42,15 @@ def main() -> None:
     params, each_batch = load().clean, mapper(load().run.ray)
     files = {split: open_parquet(RAW / f"{split}.parquet", "run fetch first") for split in SPLITS}
     params = params.model_copy(update={"columns": settle_columns(params.columns, files["train"])})
-    lacking = [split for split in ("validation", "test") if not files[split].metadata.num_rows]
+    lacking = splits_to_fill(files, params)
     redacted, redacted_ids, renamed = Counter(), Counter(), 0
     with atomic_write(CLEAN) as aside:
         out, repeats = Output(aside), Repeats(CLEAN.parent)
         index = Index(params.near_duplicates, CLEAN.parent) if params.near_duplicates else None
-        for split in ("test", "validation", "train"):
-            repeats.start()
-            ids = Ids(CLEAN.parent)
+        for split in ("validation", "train") if params.fold else ("test", "validation", "train"):
+            if split != "train" or "validation" not in lacking:  # else both fill the same splits
+                repeats.start()
+                ids = Ids(CLEAN.parent)
             batches = read_batches(files[split], params.columns, RAW / f"{split}.parquet", split)
             batches = redact_ids(batches, split, params, redacted_ids)
             for rows, malformed, found in each_batch(partial(clean_batch, params=params), batches):
@@ -59,7 +61,7 @@ def main() -> None:
                 new, changed = ids.unique(rows["id"])
                 renamed += changed
                 rows = rows.with_columns(
-                    new.alias("id"), split=assign(rows["key"], split, lacking, params.holdout)
+                    new.alias("id"), split=assign(rows["key"], split, lacking, params)
                 )
                 for target in rows["split"].unique():
                     part = rows.filter(pl.col("split") == target)
@@ -176,14 +178,6 @@ def fingerprints(turns: pl.Series) -> pl.Series:
     """
     texts = turns.list.eval(pl.element().struct.field("text")).list.join("")
     return text_fingerprints(texts)
-
-
-def assign(keys: pl.Series, split: str, lacking: list[str], holdout: float) -> pl.Series:
-    """The split each dialogue goes to: its own, or from train to one that the source lacks."""
-    if split != "train" or not lacking:
-        return pl.Series([split] * len(keys), dtype=pl.String)
-    slots = (keys % 10_000 / (10_000 * holdout)).floor().cast(pl.Int64)
-    return pl.Series([lacking[s] if s < len(lacking) else "train" for s in slots], dtype=pl.String)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,14 @@ def expression(value: str) -> str:
     return value
 
 
+def fold(value: str) -> str:
+    """A part of several, such as 2/5."""
+    part, _, parts = value.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts) > 1):
+        raise ValueError("not a part of several, such as 2/5")
+    return value
+
+
 Int = Annotated[int, BeforeValidator(number)]
 Float = Annotated[float, BeforeValidator(number)]
 Share = Annotated[Float, Field(ge=0, le=1)]
@@ -64,6 +72,7 @@ Count = Annotated[Int, Field(ge=1)]
 Whole = Annotated[Int, Field(ge=0)]
 Positive = Annotated[Float, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
+Fold = Annotated[str, AfterValidator(fold)]
 # Keys that params.yaml once had, with those that took their place.
 RENAMED = {
     "clean.html_entities": "clean.html",
@@ -220,6 +229,8 @@ class Clean(Section):
     lowercase: bool
     max_malformed: Share
     holdout: Annotated[Float, Field(gt=0, lt=0.5)]
+    train_on_validation: bool
+    fold: Fold | None
     near_duplicates: Annotated[Float, Field(ge=0.3, le=1)] | None
 
 

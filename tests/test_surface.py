@@ -50,6 +50,8 @@ PARAMS = [
     "clean.lowercase",
     "clean.max_malformed",
     "clean.holdout",
+    "clean.train_on_validation",
+    "clean.fold",
     "clean.near_duplicates",
     "format_prompts.template",
     "format_prompts.chat_template",
@@ -180,6 +182,7 @@ TOOLS = {
         "head",
     ],
     "tools.corpus_stats": [],
+    "tools.crossvalidate": ["file"],
     "tools.export": [
         "older",
         "--dtype",

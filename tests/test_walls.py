@@ -166,7 +166,7 @@ def test_light_stages_import_nothing_heavy_and_start_in_a_second(stage):
 def test_a_module_is_short(file):
     lines = len(file.read_text(encoding="utf-8").splitlines())
     # params.py is a list: a class a section, a line a key.
-    assert lines <= (400 if room(file) == "params" else 200)
+    assert lines <= (420 if room(file) == "params" else 200)
 
 
 @pytest.mark.parametrize("script", ROOMS)

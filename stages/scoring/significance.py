@@ -135,10 +135,7 @@ def scores(runs: list[dict[str, tuple]], ids: list[str]) -> list[float]:
 
 
 def welch_p(before: list[float], after: list[float]) -> float | None:
-    """Two-sided p that runs of both sides have one mean (Welch, 1947); None below two a side.
-
-    Student's t is integrated numerically, to six digits.
-    """
+    """Two-sided p that runs of both sides have one mean (Welch, 1947); None below two a side."""
     if min(len(before), len(after)) < 2:
         return None
     errors = [np.var(side, ddof=1) / len(side) for side in (before, after)]
@@ -148,6 +145,11 @@ def welch_p(before: list[float], after: list[float]) -> float | None:
     freedom = sum(errors) ** 2 / sum(
         error**2 / (len(side) - 1) for error, side in zip(errors, (before, after), strict=True)
     )
+    return student_p(t, freedom)
+
+
+def student_p(t: float, freedom: float) -> float:
+    """Two-sided p of Student's t, integrated numerically, to six digits."""
     scale = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)
     # By the angle, in which the density has no tail: x = tan(angle) * sqrt(freedom).
     angle = np.linspace(0, math.atan(t / math.sqrt(freedom)), 20_001)

@@ -104,3 +104,88 @@ def test_holdout_replaces_missing_splits(tmp_path, monkeypatch, given):
 def test_holdout_sets_the_size_of_missing_splits(tmp_path, monkeypatch):
     rows = run_clean(tmp_path, monkeypatch, TEXT, {"train": texts(1000)}, holdout=0.3)
     assert [len(rows[split]) // 100 for split in SPLITS] == pytest.approx([4, 3, 3], abs=1)
+
+
+def references(rows: dict[str, list[dict]]) -> dict[str, set[str]]:
+    return {split: {row["references"][0] for row in rows[split]} for split in SPLITS}
+
+
+def test_folds_part_train_and_validation_and_leave_test_out(tmp_path, monkeypatch):
+    splits = {
+        "train": texts(500),
+        "validation": texts(100, "validation"),
+        "test": texts(50, "test"),
+    }
+    found = []
+    for number in range(1, 5):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        rows = run_clean(folder, monkeypatch, TEXT, splits, fold=f"{number}/4", holdout=0.2)
+        found.append(references(rows))
+    everyone = {f"talk {i}" for i in range(500)} | {f"validation {i}" for i in range(100)}
+    tested = [fold["test"] for fold in found]
+    assert set().union(*tested) == everyone and sum(map(len, tested)) == 600
+    for fold in found:
+        assert fold["train"] | fold["validation"] | fold["test"] == everyone
+        assert sum(map(len, fold.values())) == 600
+        assert 100 <= len(fold["test"]) <= 200  # a quarter
+        assert 50 <= len(fold["validation"]) <= 130  # a fifth of the others
+        assert any(name.startswith("validation") for name in fold["train"])
+
+
+def test_a_fold_is_of_the_text_whatever_else_is_there(tmp_path, monkeypatch):
+    splits = three(texts(300)) | {"validation": texts(60, "validation")}
+    before, after = tmp_path / "a", tmp_path / "b"
+    before.mkdir(), after.mkdir()
+    one = references(run_clean(before, monkeypatch, TEXT, splits, fold="2/3"))
+    moved = {
+        "train": [*splits["validation"][30:], *splits["train"][:200]],
+        "validation": [*splits["train"][250:], *splits["validation"][:10]],
+        "test": splits["train"][:3],
+    }
+    other = references(run_clean(after, monkeypatch, TEXT, moved, fold="2/3", lowercase=False))
+    assert other["test"] == one["test"] & set().union(*other.values())
+
+
+def test_repeats_in_train_and_validation_are_one_dialogue_of_a_fold(tmp_path, monkeypatch, capsys):
+    again = [{"text": row["text"], "summary": f"again {i}"} for i, row in enumerate(texts(200))]
+    splits = {"train": texts(200), "validation": again[:50], "test": texts(1, "test")}
+    rows = run_clean(tmp_path, monkeypatch, TEXT, splits, fold="1/2")
+    both = [row["references"] for split in SPLITS for row in rows[split]]
+    assert sum(len(texts) for texts in both) == 250 and len(both) == 200
+    assert [f"again {i}" for i in range(50)] == sorted(
+        (texts[0] for texts in both if len(texts) == 2), key=lambda text: int(text.split()[1])
+    )
+    assert len({row["id"] for split in SPLITS for row in rows[split]}) == 200
+    assert "joined: 50 rows" in capsys.readouterr().out
+
+
+def test_validation_is_trained_on_if_asked(tmp_path, monkeypatch):
+    splits = {
+        "train": texts(300),
+        "validation": texts(200, "validation"),
+        "test": texts(40, "test"),
+    }
+    rows = run_clean(tmp_path, monkeypatch, TEXT, splits, train_on_validation=True, holdout=0.1)
+    found = references(rows)
+    assert found["test"] == {f"test {i}" for i in range(40)}
+    assert 25 <= len(found["validation"]) <= 80
+    assert len(found["train"]) + len(found["validation"]) == 500
+    kinds = {name.split()[0] for name in found["validation"]}
+    assert kinds == {"talk", "validation"} == {name.split()[0] for name in found["train"]}
+
+
+@pytest.mark.parametrize("near", [None, 0.8])
+def test_what_stands_in_test_is_not_trained_on_whatever_is_joined(tmp_path, monkeypatch, near):
+    splits = {
+        "train": texts(100),
+        "validation": texts(50, "validation"),
+        "test": [*texts(30), *texts(10, "validation")],
+    }
+    how = {"train_on_validation": True, "near_duplicates": near}
+    rows = run_clean(tmp_path, monkeypatch, TEXT, splits, **how)
+    keys = {split: {row["turns"][0]["text"] for row in rows[split]} for split in SPLITS}
+    assert len(keys["test"]) == 40
+    assert not keys["test"] & (keys["train"] | keys["validation"])
+    if near is None:
+        assert len(keys["train"] | keys["validation"]) == 110

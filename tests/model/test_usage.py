@@ -60,7 +60,9 @@ def test_it_is_the_training_in_sorted_json(trained):
     assert carried["cleaning"]["columns"]["conversation"] == "turns"
     assert carried["eos_token"] == "</s>"
     assert carried["base"]["model_type"] == "llama"
-    decides_rows_only = {"max_malformed", "holdout", "near_duplicates"}
+    decides_rows_only = {
+        *("max_malformed", "holdout", "train_on_validation", "fold", "near_duplicates")
+    }
     every = set(params.clean.model_dump())
     assert set(carried["cleaning"]) == every - decides_rows_only
 

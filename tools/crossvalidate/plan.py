@@ -1,0 +1,88 @@
+"""What a file of settings says, and the trainings that it asks for."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from stages.common.cli import UserError
+from stages.params import Params
+from tools.sweep.space import Section, Value, override
+
+Seed = Annotated[int, Field(ge=0)]
+OWN = ("clean.fold", "clean.train_on_validation", "finetune.seed")  # set here, a training each
+
+
+class Plan(Section):
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][\w-]*$")]
+    folds: Annotated[int, Field(ge=2, le=100)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    settings: Annotated[dict[str, dict[str, Value] | None], Field(min_length=2)]
+
+    @model_validator(mode="after")
+    def each_seed_once(self) -> "Plan":
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds must differ")
+        return self
+
+
+class Training(NamedTuple):
+    """One training: a setting, its seed, and the fold that it is scored on, from 1."""
+
+    setting: str
+    seed: int
+    fold: int
+
+
+def read_plan(path: Path, raw: dict) -> Plan:
+    """The plan, each of whose settings suits the params `raw`."""
+    try:
+        plan = Plan.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{path}: {key or 'the file'}: {first['msg']}") from None
+    except (yaml.YAMLError, ValueError):
+        raise UserError(f"{path} is not valid YAML") from None
+    for setting, values in plan.settings.items():
+        where = f"{path}: settings.{setting}"
+        for key, value in (values or {}).items():
+            if key in OWN:
+                raise UserError(f"{where}: {key} is cross-validation's to set")
+            try:
+                override(raw, {key: value})
+            except KeyError:
+                raise UserError(f"{where}: {key} is no key of params.yaml") from None
+        try:
+            Params.model_validate(override(raw, values or {}))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise UserError(f"{where}: {key}: {first['msg']}") from None
+    return plan
+
+
+def trainings(plan: Plan) -> Iterator[Training]:
+    """In the order in which they say most: every setting on a fold, before the next fold."""
+    for seed in plan.seeds:
+        for fold in range(1, plan.folds + 1):
+            for setting in plan.settings:
+                yield Training(setting, seed, fold)
+
+
+def values_of(plan: Plan, training: Training) -> dict[str, Value]:
+    """The params that a training sets."""
+    fold = {"clean.fold": f"{training.fold}/{plan.folds}", "finetune.seed": training.seed}
+    return (plan.settings[training.setting] or {}) | fold
+
+
+def key_of(raw: dict, values: dict[str, Value], code_and_data: str) -> str:
+    """What a training's scores are kept by: params that can change them, code and data."""
+    params = override(raw, values)
+    counted = {name: section for name, section in params.items() if name not in ("run", "card")}
+    text = json.dumps([counted, code_and_data], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
