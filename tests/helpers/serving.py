@@ -14,10 +14,10 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
-def serve(project, port: int) -> subprocess.Popen:
+def serve(project, port: int, *options: str) -> subprocess.Popen:
     command = [Path(sys.executable).with_name("transformers"), "serve", "exported"]
     return subprocess.Popen(
-        [*command, "--port", str(port), "--device", "cpu"],
+        [*command, "--port", str(port), "--device", "cpu", *options],
         cwd=project.root,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

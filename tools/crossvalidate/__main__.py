@@ -11,6 +11,7 @@ Prints a Markdown table and writes it to `metrics/crossvalidation.csv`.
 
 import argparse
 import csv
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from stages.common.cli import Interrupted, on_signal, run
 from stages.params import Params, load
 from stages.training.durations import in_words
 from tools.compare.markdown import table
-from tools.crossvalidate.fold import score, train
+from tools.crossvalidate.fold import score, stop_left, train
 from tools.crossvalidate.plan import Plan, Training, key_of, read_plan, trainings, values_of
 from tools.crossvalidate.report import HEADER, read_scores, summarize
 from tools.sweep.clone import make_clone, remove_clone
@@ -53,13 +54,25 @@ def main() -> None:
         clone = STUDIES / f"{plan.name}.clone"
         try:
             if todo:
-                make_clone(clone)
+                renew(clone)
             for _ in run_all(plan, raw, files, todo, clone):
                 show(files, len(plan.settings))
+            remove_clone(clone)
         except KeyboardInterrupt:
             raise Interrupted("interrupted: what is finished is kept, run again to go on") from None
-        finally:
-            remove_clone(clone)
+
+
+def renew(clone: Path) -> None:
+    """A clone of this commit, with the checkpoint of a training that was cut off in the last one."""
+    stop_left(clone)
+    checkpoints, aside = clone / "models/checkpoints", clone.with_suffix(".checkpoints")
+    if checkpoints.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        checkpoints.replace(aside)
+    make_clone(clone)
+    if aside.exists():
+        checkpoints.parent.mkdir(exist_ok=True)
+        aside.replace(checkpoints)
 
 
 def files_of(plan: Plan, raw: dict) -> dict[Training, Path]:

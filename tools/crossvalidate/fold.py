@@ -1,5 +1,6 @@
 """One training of a cross-validation: `dvc repro` in a clone, and what its summaries score."""
 
+import json
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from stages.params import Params
 from stages.score import ROUGE, one_line
 from stages.scoring.bleu import STATISTICS, statistics
 from stages.scoring.faithfulness import Checker
-from tools.sweep.experiment import stop
+from tools.sweep.experiment import started_at, stop
 from tools.sweep.space import override
 
 HELD = ("number_precision", "name_precision")
@@ -38,6 +39,7 @@ def train(clone: Path, raw: dict, values: dict, what: str) -> None:
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
+    running(clone).write_text(json.dumps([process.pid, started_at(process.pid)]))
     try:
         status = process.wait()
     except KeyboardInterrupt:
@@ -45,6 +47,19 @@ def train(clone: Path, raw: dict, values: dict, what: str) -> None:
         raise
     if status:
         raise UserError(f"{what} failed, see above: what is finished is kept, run again to go on")
+
+
+def stop_left(clone: Path) -> None:
+    """Stop the run in the clone that outlived a killed cross-validation."""
+    if running(clone).exists():
+        pid, created = json.loads(running(clone).read_text())
+        if created and started_at(pid) == created:  # else the number is another process's by now
+            stop(pid)
+
+
+def running(clone: Path) -> Path:
+    """The file that names the clone's process and when it was started."""
+    return clone.with_suffix(".process")
 
 
 def score(clone: Path, params: Params, file: Path) -> None:
