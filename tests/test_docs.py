@@ -16,6 +16,7 @@ NOT_RUN = {
     "make preset NAME=llama2-7b-tweetsumm": "the next command would fetch 13 GB: tests/tools/test_preset.py",
     "dvc exp run --queue -S finetune.lora.r=8,16,32 -S finetune.learning_rate=2e-4,1e-3": "tests/tools/test_sweep.py queues a grid",
     "dvc exp run --queue -S finetune.seed=43,44,45": "tests/tools/test_seeds.py trains with another seed",
+    "python -m tools.crossvalidate": "tests/tools/test_crossvalidate.py compares two settings",
     "python -m tools.sweep": "tests/tools/test_sweep.py runs a search",
     "python -m tools.inspect my_folder --write mine": "tests/tools/test_inspect.py runs this",
     "dvc repro": "tests/pipeline/test_repro.py, and tests/tools/test_inspect.py after inspect",

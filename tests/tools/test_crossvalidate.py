@@ -44,17 +44,17 @@ def test_every_dialogue_is_scored_once_and_what_is_finished_is_kept(
     command = [sys.executable, "-m", "tools.crossvalidate"]
 
     def stop(number: signal.Signals, when) -> tuple[int, str]:
-        """Start it, and send the signal once `when` is true."""
-        cut = subprocess.Popen(
-            command, cwd=project.root, env=project.environment, stderr=subprocess.PIPE, text=True
-        )
+        """Start it, send the signal once `when` is true; its status, and what it printed."""
+        log = tmp_path / f"{number.name}.log"
+        with open(log, "w") as out:
+            cut = subprocess.Popen(
+                command, cwd=project.root, env=project.environment, stdout=out, stderr=out
+            )
         while not when():
-            assert cut.poll() is None, cut.stderr.read()
+            assert cut.poll() is None, log.read_text()
             time.sleep(0.02)
         cut.send_signal(number)
-        return cut.wait(
-            60
-        ), cut.stderr.readline() if number == signal.SIGKILL else cut.stderr.read()
+        return cut.wait(60), log.read_text()
 
     checkpoint = folder / "folds.clone/models/checkpoints"
     status, _ = stop(signal.SIGKILL, lambda: list(checkpoint.rglob("checkpoint-*")))
@@ -62,6 +62,7 @@ def test_every_dialogue_is_scored_once_and_what_is_finished_is_kept(
     status, told = stop(signal.SIGINT, lambda: list(folder.glob("folds.folds/*.parquet")))
     assert status == 130
     sentence = "error: interrupted: what is finished is kept, run again to go on"
+    assert "finetune: resuming from models/checkpoints/" in told
     assert sentence in told.splitlines()  # the run that it stopped may have a last word
 
     done = project.python("-m", "tools.crossvalidate")
