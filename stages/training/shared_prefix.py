@@ -69,9 +69,10 @@ class Collator:
 
     Dialogues share a row while they fit in `row_tokens`, hidden from one another. Returns
     `input_ids` and `position_ids` (rows, length); `attention_mask` (rows, 1, length, length), of
-    bool True where a query may attend, of a float 0 there and else the dtype's minimum; `logits_to_keep` (rows, length), True where a token is predicted; and
-    `labels` and `shift_labels` (predicted tokens). The logits, as wide as the vocabulary, are
-    computed for the predicted tokens alone.
+    bool True where a query may attend, of a float 0 there and else the dtype's minimum;
+    `logits_to_keep` (rows, length), True where a token is predicted; and `labels` and
+    `shift_labels` (predicted tokens). The logits, as wide as the vocabulary, are computed for the
+    predicted tokens alone.
     """
 
     def __init__(
