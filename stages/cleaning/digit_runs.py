@@ -27,9 +27,7 @@ DATE = re.compile(
 )
 SECONDS = re.compile(r"[0-5]\d\.\d+", re.ASCII)
 # Of times or of prices; 0900 - 1730 is one, too.
-RANGE = re.compile(
-    r"\d\d?[.]\d\d-\d\d?[.]\d\d|[012]\d[0-5][05] ?- ?[012]\d[0-5][05]", re.ASCII
-)
+RANGE = re.compile(r"\d\d?[.]\d\d-\d\d?[.]\d\d|[012]\d[0-5][05] ?- ?[012]\d[0-5][05]", re.ASCII)
 
 
 # What comes before a list of digits says whether they are one number or many.

@@ -118,6 +118,8 @@ def parse(line: bytes) -> tuple[object, str]:
     try:
         return json.loads(line.removeprefix(MARK)), ""
     except json.JSONDecodeError as error:
+        if line.rstrip().endswith(b"},"):  # of a list whose brackets were cut off
+            return parse(line.rstrip()[:-1])
         return None, f"{error.msg} (column {error.colno})"
     except (ValueError, RecursionError) as error:
         return None, why(error)
