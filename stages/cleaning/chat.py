@@ -140,7 +140,8 @@ def find_names(lines: pl.DataFrame) -> pl.DataFrame:
 def is_name_and_time() -> pl.Expr:
     """Whether what looks like a day of the week before a date is a name: Mira 2024-01-05 10:00."""
     alone = pl.col("rest").str.contains(rf"^(?:{CLOCK})?\s*$")
-    return alone & ~pl.col("header").str.contains(rf"^{SURE_WEEKDAY}$")
+    weekday = pl.format("{} ", "header").str.contains(rf"(?i)^{SURE_WEEKDAY}$")
+    return alone & ~weekday
 
 
 def time_and_name() -> pl.Expr:

@@ -19,6 +19,7 @@ def lines(rows: list[dict]) -> str:
 
 LAYOUTS = {
     "lines": lines,
+    "lines of a list": lambda rows: lines(rows).replace("}\n", "},\n"),
     "list": json.dumps,
     "indented list": lambda rows: json.dumps(rows, indent=2),
     "dict of rows": lambda rows: json.dumps({row["id"]: row for row in rows}),
