@@ -70,7 +70,10 @@ def mark_speakers(lines: pl.DataFrame) -> pl.DataFrame:
         likely=pl.col("likely") & ~stamp
     )
     stamped = (stamp & named).sum().over("row") > pl.col("likely").sum().over("row")
-    headed = pl.col("header").is_not_null().sum().over("row") > 1
+    # "Delivery 10:00" in a turn of who is named before a colon heads nothing.
+    header = pl.col("header").is_not_null()
+    headed = (header.sum() > 1) & header.filter(header | pl.col("likely")).first()
+    headed = headed.over("row").fill_null(False)
     speaker = (
         pl.when(headed)
         .then(pl.col("header"))

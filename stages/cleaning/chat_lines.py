@@ -26,7 +26,7 @@ LINES_EACH = (
     r"(?m)^(\p{L}{3,9}\.? \d{1,2}, \d{4} {1,2}\d{1,2}:\d\d:\d\d [AP]M)(?: \([^()\n]*\))?\n"
     r"([^\n:]{1,40})\n"
 )
-QUOTED = r"(?m)^>> ?([^\s:：>][^:：\n]{0,58}[:：]\s)"  # >> Mira: hello, in captions
+QUOTED = r"(?m)^>> ?([^\s:：>][^:：\n]{0,58}[:：]\s)"  # >> Mira: hello
 KHMER = r"(?m)^([^\s:៖\n][^:៖\n]{0,40})៖\s?"  # whose colon is a letter's mark to other programs
 # A name alone above each paragraph.
 PARAGRAPHS = r"^\s*[^\n:：]{1,60}\n[^\n]*\S[^\n]*\n(?:[^\n]*\S[^\n]*\n)*\s*\n[^\n:：]{1,60}\n\s*\S"
@@ -60,7 +60,6 @@ REWRITTEN = (
     (TIME_BELOW, "$1  $2"),
     (TIME_BESIDE, "$2 $1: "),
     (LINES_EACH, "[$1] $2: "),
-    (QUOTED, "$1"),
     (KHMER, "$1: "),
 )
 
@@ -81,6 +80,8 @@ def with_lines(texts: pl.Series) -> pl.Series:
         texts = change_where(
             texts, pattern, lambda some, p=pattern, w=written: some.str.replace_all(p, w)
         )
+    # In captions; within a mail the signs mark what it answers.
+    texts = change_where(texts, r"^\s*>>", lambda some: some.str.replace_all(QUOTED, "$1"))
     texts = change_each(texts, PARAGRAPHS, with_names_above)
     texts = change_each(texts, BARS, without_bars)
     for style in STYLES:

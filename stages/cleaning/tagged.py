@@ -16,7 +16,8 @@ HEADS = re.compile(r"<tr[^<>]*>\s*(?:<th\b[^<>]*>[^<>]*</th>\s*)+</tr>", re.IGNO
 CELLS = re.compile(r"</td>\s*<td\b[^<>]*>", re.IGNORECASE)
 # Tags that would stand between a line's start and a name.
 INLINE = re.compile(
-    r"</?(?:table|thead|tbody|td|b|strong|i|em|u|span|font)(?:\s[^<>]*)?>", re.IGNORECASE
+    r"</?(?:table|thead|tbody|td|b|strong|i|em|u|span|font)(?:\s+[\w:-]+\s*=[^<>]*)?\s*>",
+    re.IGNORECASE,
 )
 SIEVE = rf"(?i)</(?:td|b|strong|i|em|u|span|font)>|<\w+\b[^<>]*?\s(?:{WHO})\s*=\s*[\"']|<(?:{WHO})>"
 

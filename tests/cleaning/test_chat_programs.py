@@ -60,3 +60,14 @@ def test_roles_in_marks_are_found(form):
 )
 def test_marks_in_a_message_name_nobody(text):
     assert turns(text) == [(None, text)]
+
+
+@pytest.mark.parametrize("day", ["", "2024-01-05 ", "Jan 5, 2024, "])
+def test_words_before_a_time_in_a_turn_name_nobody(day):
+    said = f"your slots are\nDelivery {day}10:00\nPickup {day}11:00"
+    assert turns(f"Mira: {said}\nTom: ok") == [("Mira", said), ("Tom", "ok")]
+
+
+def test_signs_of_smaller_and_greater_are_no_tags():
+    text = "the part <b>is</b> a<b and c>d"
+    assert turns(f"Mira: {text}\nTom: ok")[0] == ("Mira", "the part is a<b and c>d")
