@@ -20,7 +20,7 @@ from stages.params import Columns
 from stages.sources.csv_dialect import dialect_of
 from stages.sources.csv_files import SAMPLE, bad_rows
 from stages.sources.json_columns import to_table
-from stages.sources.json_files import holds_lines, parse, read_json
+from stages.sources.json_files import holds_lines, parse_row, read_json
 from stages.sources.json_layouts import rows_of
 from stages.sources.tables import FORMATS, read_file
 from stages.sources.text import encoding_of, open_text
@@ -60,7 +60,7 @@ def parsed_lines(file, reject: Reject) -> Iterator[tuple[str, int, dict]]:
     for number, line in enumerate(file, 1):
         if line.isspace():
             continue
-        value, fault = parse(line)
+        value, fault = parse_row(line)
         if fault or not isinstance(value, dict):
             text = line.decode().rstrip("\r\n")
             reject(f"line {number}", fault or "it is not a JSON object", text)

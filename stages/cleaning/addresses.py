@@ -34,7 +34,7 @@ ZONE = re.compile(r"%\w{1,20}", re.ASCII)
 # Four parts are also what versions have.
 VERSION = re.compile(
     r"(?:(?<![a-z])(?:v|ver|build|firmware|fw|release|update|ios|android|chrome|firefox|edge|safari|windows"
-    r"|macos|driver|version\w{0,3}|versi[oó]n|versione|vers[aã]o|wersja|sürüm)|верси\w{1,2}|版本|バージョン"
+    r"|macos|driver|section|chapter|clause|article|paragraph|version\w{0,3}|versi[oó]n|versione|vers[aã]o|wersja|sürüm)|верси\w{1,2}|版本|バージョン"
     r"|버전|إصدار|संस्करण)\W{0,3}\Z",
     re.IGNORECASE,
 )

@@ -8,12 +8,13 @@ import polars as pl
 
 from stages.cleaning.chat_lines import change_where, with_lines
 from stages.cleaning.chat_marks import with_colons
-from stages.cleaning.chat_times import CLOCK, SINCE, WHEN, WHEN_AFTER_NAME
-from stages.cleaning.speaker_names import NAMELIKE, likely_speakers
+from stages.cleaning.chat_times import CLOCK, SINCE, SURE_WEEKDAY, WHEN, WHEN_AFTER_NAME
+from stages.cleaning.speaker_names import NAMELIKE, SINGLE, likely_speakers
 
 INVISIBLE = " *\t\u00a0\u200e\u200f\u202a\u202c\u202f\u2068\u2069"
 MARKS = r"[\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{feff}]*"
-STAMP = rf"(?:[\[(<]\s*(?:{WHEN}|{SINCE})\s*[\])>]|{WHEN}(?:\s*[-–—|,]|\s))\s*(?:[-–—|]\s*)?"
+UNTIL = rf"(?:\s*(?:-{{1,2}}>?|[–—])\s*{CLOCK})?"  # of a transcript's line
+STAMP = rf"(?:[\[(<]\s*(?:{WHEN}{UNTIL}|{SINCE})\s*[\])>]|{WHEN}(?:\s*[-–—|,]|\s))\s*(?:[-–—|]\s*)?"
 OPENING = rf"^\s*{MARKS}{STAMP}{MARKS}"
 MAY_OPEN = r"^[\s\pP\p{Cf}]*(?:\pL{1,12}\.?,?\s?){0,3}\d"  # a cheap sieve for it
 NAMED = r"^\s*(?:\*\*)?(?P<name>[^\s:：*\[\](){}<>][^:：\n]{0,58})(?P<colon>[:：](?:\*\*)?)(?P<text>.*)$"
@@ -69,7 +70,10 @@ def mark_speakers(lines: pl.DataFrame) -> pl.DataFrame:
         likely=pl.col("likely") & ~stamp
     )
     stamped = (stamp & named).sum().over("row") > pl.col("likely").sum().over("row")
-    headed = pl.col("header").is_not_null().sum().over("row") > 1
+    # "Delivery 10:00" in a turn of who is named before a colon heads nothing.
+    header = pl.col("header").is_not_null()
+    headed = (header.sum() > 1) & header.filter(header | pl.col("likely")).first()
+    headed = headed.over("row").fill_null(False)
     speaker = (
         pl.when(headed)
         .then(pl.col("header"))
@@ -128,18 +132,26 @@ def find_names(lines: pl.DataFrame) -> pl.DataFrame:
         name=pl.when(names_somebody).then(
             name.str.strip_chars(INVISIBLE)
             .str.replace(ITEM, "")
+            .str.strip_chars(INVISIBLE)  # - **Mira**: hello
             .str.replace(TO_ALL, "$1")
             .str.replace(SAYS, "")
         ),
         header=header,
-    ).with_columns(header=pl.when(~pl.col("stamp")).then("header"))
+    ).with_columns(header=pl.when(~pl.col("stamp") | is_name_and_time()).then("header"))
+
+
+def is_name_and_time() -> pl.Expr:
+    """Whether what looks like a day of the week before a date is a name: Mira 2024-01-05 10:00."""
+    alone = pl.col("rest").str.contains(rf"^(?:{CLOCK})?\s*$")
+    weekday = pl.format("{} ", "header").str.contains(rf"(?i)^{SURE_WEEKDAY}$")
+    return alone & ~weekday
 
 
 def time_and_name() -> pl.Expr:
     """Whether a line has a time and a name alone, as all lines with a time in its text have, and
     what was said stands in the next: Teams writes so."""
     bare = pl.col("stamp") & pl.col("name").is_null()
-    bare &= pl.col("rest").str.strip_chars(INVISIBLE).str.contains(NAMELIKE)
+    bare &= pl.col("rest").str.strip_chars(INVISIBLE).str.contains(f"{NAMELIKE}|{SINGLE}")
     bare &= ~pl.col("stamp").shift(-1).over("row").fill_null(True)
     alike = (bare == pl.col("stamp")).all() & (bare.sum() > 1)
     return bare & alike.over("row")

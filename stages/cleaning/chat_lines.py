@@ -5,27 +5,48 @@ from collections.abc import Callable
 
 import polars as pl
 
-from stages.cleaning import captions, instructions, mails
+from stages.cleaning import captions, instructions, mails, tagged
 from stages.cleaning.speaker_names import NAMELIKE, ROLES
 
 ENDS = "\r\n?|\u2028|\u2029"
-BREAKS = r"(?i)<br\s*/?>|</?(?:p|div|li|tr)(?:\s[^<>]*)?>"
+BREAKS = r"(?i)(?:<|&lt;)br\s*/?(?:>|&gt;)|</?(?:p|div|li|tr)(?:\s[^<>]*)?>"
 ESCAPED = r"(?:\\r)?\\n"
 # A heading that is a role's name, a name between tabs after its time: Markdown, LINE.
 HEADING = rf"(?im)^(?:#{{1,4}}\s+|\*\*)((?:{ROLES})(?:[ _-]?\d{{1,2}})?)(?:\*\*)?\s*$"
 TABS = r"(?m)^(\d{1,2}:\d\d(?::\d\d)?(?:\s?[AP]M)?)\t([^\t\n]{1,40})\t"
-# A name, and below it the time alone: Slack.
-TIME_BELOW = rf"(?m)^({NAMELIKE[1:-1]})\n[ \t]*(\d{{1,2}}:\d\d(?:\s?[AP]M)?)[ \t]*$"
+# A name, and below it the time alone: Slack, which writes APP beside a bot's.
+TIME_BELOW = (
+    rf"(?m)^({NAMELIKE[1:-1]})\n(?:[ \t]*APP\b[ \t]*\n?)?[ \t]*(\d{{1,2}}:\d\d(?:\s?[AP]M)?)[ \t]*$"
+)
+# [Mira] [9:15 PM] hello: KakaoTalk. A time, a name and what was said on lines of their own: Messages.
+TIME_BESIDE = (
+    r"(?m)^\[([^\d\[\]\n][^\[\]\n]{0,40})\] \[((?:오전 |오후 )?\d{1,2}:\d\d(?: ?[AP]M)?)\] "
+)
+LINES_EACH = (
+    r"(?m)^(\p{L}{3,9}\.? \d{1,2}, \d{4} {1,2}\d{1,2}:\d\d:\d\d [AP]M)(?: \([^()\n]*\))?\n"
+    r"([^\n:]{1,40})\n"
+)
+QUOTED = r"(?m)^>> ?([^\s:：>][^:：\n]{0,58}[:：]\s)"  # >> Mira: hello
+KHMER = r"(?m)^([^\s:៖\n][^:៖\n]{0,40})៖\s?"  # whose colon is a letter's mark to other programs
 # A name alone above each paragraph.
 PARAGRAPHS = r"^\s*[^\n:：]{1,60}\n[^\n]*\S[^\n]*\n(?:[^\n]*\S[^\n]*\n)*\s*\n[^\n:：]{1,60}\n\s*\S"
 ROLE_ALONE = re.compile(rf"(?:{ROLES})(?:[ _-]?\d{{1,2}})?", re.IGNORECASE)
 NAME = re.compile(r"[^\W\d_a-z][\w.'’-]*(?: [^\W\d_a-z][\w.'’-]*){0,3}")
 # Marks of chat models' templates, before who speaks and behind what was said.
-TEMPLATE = r"<\|\w+\|>|<(?:start|end)_of_turn>|\[/?INST\]"
+SIDES = "user|usr|system|sys|assistant|customer|agent|human|bot|model"
+IN_BRACKETS = rf"(?i)\s*\[({SIDES})\]:?\s+"  # [USER] hello [SYSTEM] hi
+TEMPLATE = (
+    r"<\|\w+\|>|<(?:start|end)_of_turn>|\[/?INST\]"
+    rf"|(?i:^\s*\[(?:{SIDES})\][^\n]*\[(?:{SIDES})\])"
+)
 OPENS = r"\s*(?:<\|(?:im_start|start_header_id)\|>|<start_of_turn>)\s*(\w+)\s*(?:<\|end_header_id\|>)?\s*"
+NAMES_SIDE = rf"\s*<\|({SIDES})\|>\s*"
 CLOSES = r"<\|\w+\|>|<end_of_turn>|</?s>|<[be]os>"
 # What stands between the turns of a text in one line, besides spaces.
-BETWEEN = r"\s*(?:\||/{1,2}|;|__eo[tu]__|#{2,4})?\s+"
+BETWEEN = r"\s*(?:\|{1,2}|/{1,2}|;|__eo[tu]__|<SEP>|\[SEP\]|#{2,4})?\s+"
+# Names that are no roles, in one line with such a mark between each two turns.
+BARS = r"^[^\n:]{1,41}:\s[^\n]*\s(?:\|{1,2}|<SEP>|\[SEP\])\s+[^\n:]{1,41}:\s[^\n]*\s*$"
+BAR = re.compile(r"\s+(?:\|{1,2}|<SEP>|\[SEP\])\s+")
 HASHES = r"\s*#{2,4}\s*"
 # A role's name within a line, written as the first in its text is: the agent in a sentence is none.
 STYLES = [
@@ -33,11 +54,21 @@ STYLES = [
     ROLES,
 ]
 
+REWRITTEN = (
+    (HEADING, "$1:"),
+    (TABS, "$1 $2: "),
+    (TIME_BELOW, "$1  $2"),
+    (TIME_BESIDE, "$2 $1: "),
+    (LINES_EACH, "[$1] $2: "),
+    (KHMER, "$1: "),
+)
+
 
 def with_lines(texts: pl.Series) -> pl.Series:
     """Texts with a turn a line and a colon after each name, of the conversation alone."""
     texts = texts.str.replace_all(ENDS, "\n")
     texts = change_each(texts, captions.SIEVE, captions.caption_lines)
+    texts = change_each(texts, tagged.SIEVE, tagged.untagged)
     texts = change_where(texts, BREAKS, lambda some: some.str.replace_all(BREAKS, "\n"))
     # Of a text in one line alone, for these may be a part of what somebody says.
     one_line = rf"^[^\n]*{ESCAPED}[^\n]*$"
@@ -45,11 +76,14 @@ def with_lines(texts: pl.Series) -> pl.Series:
     texts = change_each(texts, instructions.SIEVE, instructions.without_instruction)
     texts = change_where(texts, TEMPLATE, without_template)
     texts = change_each(texts, mails.SIEVE, mails.mail_lines)
-    for pattern, written in ((HEADING, "$1:"), (TABS, "$1 $2: "), (TIME_BELOW, "$1  $2")):
+    for pattern, written in REWRITTEN:
         texts = change_where(
             texts, pattern, lambda some, p=pattern, w=written: some.str.replace_all(p, w)
         )
+    # In captions; within a mail the signs mark what it answers.
+    texts = change_where(texts, r"^\s*>>", lambda some: some.str.replace_all(QUOTED, "$1"))
     texts = change_each(texts, PARAGRAPHS, with_names_above)
+    texts = change_each(texts, BARS, without_bars)
     for style in STYLES:
         role = rf"(?:(?:{style})(?:[ _-]?\d{{1,2}})?|#[A-Z][a-z]+_?\d{{1,2}}#)\s?:\s"
         two = rf"^\s*(?:{HASHES})?{role}[^\n]*(?:\s|#){role}[^\n]*$"
@@ -69,9 +103,17 @@ def with_names_above(text: str) -> str:
     return "\n".join(f"{name}: {said}" for name, (_, said) in zip(names, parts, strict=True))
 
 
+def without_bars(text: str) -> str:
+    """The text with a line for each part between bars, if a name opens them all."""
+    parts = BAR.split(text.strip())
+    named = all(NAME.fullmatch(part.partition(":")[0].strip()) for part in parts)
+    return "\n".join(parts) if named else text
+
+
 def without_template(texts: pl.Series) -> pl.Series:
     texts = texts.str.replace_all("<start_of_turn>model", "<start_of_turn>assistant", literal=True)
-    texts = texts.str.replace_all(OPENS, "\n$1: ")
+    for opening in (OPENS, NAMES_SIDE, IN_BRACKETS):
+        texts = texts.str.replace_all(opening, "\n$1: ")
     for mark, role in ((r"\s*\[INST\]\s*", "user"), (r"\s*\[/INST\]\s*", "assistant")):
         texts = texts.str.replace_all(mark, f"\n{role}: ")
     return texts.str.replace_all(CLOSES, "")
@@ -79,7 +121,7 @@ def without_template(texts: pl.Series) -> pl.Series:
 
 def split_line(texts: pl.Series, role: str) -> pl.Series:
     texts = texts.str.replace_all(rf"(?:{BETWEEN}|{HASHES})({role})", "\n$1")
-    return texts.str.replace(r"\s*__eo[tu]__\s*$", "")
+    return texts.str.replace_all(r"(?m)\s*(?:__eo[tu]__|<SEP>|\[SEP\])\s*$", "")
 
 
 def change_each(texts: pl.Series, sieve: str, change: Callable[[str], str]) -> pl.Series:

@@ -11,11 +11,12 @@ from stages.common.cli import UserError
 
 CONVERSATION = re.compile(
     r"conversation|dialog|turns|messages|\blog\b|transcript|chat|utterances|thread|article|document"
-    r"|\btext\b|body|source|input|history",
+    r"|\btext\b|body|source|input|history|gespräch|verlauf|conversac|conversa\b|conversazione|gesprek|rozmow"
+    r"|диалог|переписк|对话|對話|会话|聊天|対話|会話|대화|محادثة|संवाद",
     re.IGNORECASE,
 )
 REFERENCE = re.compile(
-    r"summar|highlight|abstract|tl;?dr|reference|(?:^|[\W_])refs?(?![a-z])|gist|synopsis|headline|recap|r[ée]sum|resumen|resumo"
+    r"summ(?:ar|\b|$)|highlight|abstract|tl;?dr|reference|(?:^|[\W_])refs?(?![a-z])|gist|synopsis|headline|recap|r[ée]sum|resumen|resumo"
     r"|riassunto|zusammenfassung|samenvatting|резюме|摘要|要約|요약|ملخص|सारांश",
     re.IGNORECASE,
 )
@@ -24,6 +25,7 @@ TARGET = re.compile(
 )
 ID = re.compile(r"(?:^|[\s_.-])(?:id|uuid|guid|key|fname|filename)$|[a-z]I[dD]$", re.IGNORECASE)
 
+LONGEST_NAME = 60  # characters, of a column
 KEY = re.compile(r"ticket|case|thread|call|conversation|session|chat|dialog(?:ue)?", re.IGNORECASE)
 # What columns of one kind differ by: summary_2, summary b, annotator2_summary.
 NUMBER = re.compile(r"\d{1,2}(?!\d)|(?<=[ _-])[a-e]$")
@@ -37,6 +39,8 @@ def stem_of(path: str) -> str:
 
 def listed(names: Iterable[str]) -> str:
     names = list(names)
+    if any(len(name) > LONGEST_NAME or "\n" in name for name in names):  # texts of customers
+        return "its columns, whose names look like a row's texts: write a line of names above it"
     return ", ".join(map(repr, names[:20])) + (" …" if len(names) > 20 else "")
 
 

@@ -26,7 +26,8 @@ DATE = re.compile(
     re.ASCII,
 )
 SECONDS = re.compile(r"[0-5]\d\.\d+", re.ASCII)
-RANGE = re.compile(r"\d\d?[.]\d\d-\d\d?[.]\d\d", re.ASCII)  # of times or of prices
+# Of times or of prices; 0900 - 1730 is one, too.
+RANGE = re.compile(r"\d\d?[.]\d\d-\d\d?[.]\d\d|[012]\d[0-5][05] ?- ?[012]\d[0-5][05]", re.ASCII)
 
 
 # What comes before a list of digits says whether they are one number or many.

@@ -1,13 +1,15 @@
 """Addresses and numbers that people write so that programs do not see them, and UK sort codes.
 
-jo[at]example.com, jo (at) example (dot) com, 07700_900_123, 0 7 7 0 0 9 0 0 1 2 3, sort code 12-34-56.
+jo[at]example.com, jo (at) example (dot) com, 07700_900_123, 0 7 7 0 0 9 0 0 1 2 3, sort code 12-34-56;
+and numbers that a line's end breaks.
 """
 
 import re
 from collections.abc import Iterator
 
 from stages.cleaning.addresses import LATIN
-from stages.cleaning.digit_runs import COUNTS, DATE, NUMBER
+from stages.cleaning.ascii_view import hide
+from stages.cleaning.digit_runs import COUNTS, DATE, NUMBER, find_numbers
 from stages.cleaning.identifiers import kind_of
 
 OPEN, CLOSE = r"\s?[\[({<]\s?", r"\s?[\])}>]\s?"
@@ -22,6 +24,8 @@ EMAIL = re.compile(
 )
 JOINED_SIEVE = r"[0-9] ?_ ?[0-9]"
 JOINED = re.compile(r"(?<![^\W_])(?<![^\W_]_)\+?\d+(?:(?: ?_ ?|-)\d+){1,15}(?!_?[^\W_])", re.ASCII)
+BROKEN_SIEVE = r"[0-9][ .)-]{0,2}[\t\r\n]{1,2}[ (]{0,3}[0-9]"
+BREAK = re.compile(r"[\t\r\n]")
 SINGLE_SIEVE = r"[0-9](?:[ .-]{1,2}[0-9]{1,2}){8}"
 SINGLE = re.compile(
     r"(?<!\d)(?<!\d[ .,:-])\+? ?\d(?:(?:  ?|[.-])\d{1,2}){8,33}(?![ .-]{0,2}\d|[,:]\d)", re.ASCII
@@ -51,6 +55,15 @@ def find_joined(text: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int,
         kind = kind_of(re.sub(" ?_ ?", "-", match[0]), False, regions)
         if "_" in match[0] and kind in ("phone", "card") and not DATE.match(match[0]):
             yield *match.span(), kind
+
+
+def find_broken(text: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:
+    """Phones and cards over a line's end or a tab, which cleaning makes a space, where neither side
+    is a number of its own."""
+    text = hide(text, sorted((start, end) for start, end, _ in find_numbers(text, regions)))
+    for start, end, kind in find_numbers(BREAK.sub(" ", text), regions):
+        if kind in ("phone", "card") and BREAK.search(text, start, end):
+            yield start, end, kind
 
 
 def find_singles(text: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:

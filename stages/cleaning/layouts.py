@@ -9,7 +9,7 @@ import polars as pl
 
 from stages.cleaning.chat import split_chats
 from stages.cleaning.nested import read_turns
-from stages.cleaning.paths import BEGINS, decode, is_container, split_path, walk
+from stages.cleaning.paths import BEGINS, decode, holds_texts, is_container, split_path, walk
 from stages.common.cli import UserError
 from stages.params import Columns
 
@@ -44,6 +44,8 @@ def reach(table: pl.DataFrame, path: str) -> pl.Series:
 def as_cell(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, list) and not holds_texts(value):  # speakers may be numbers
+        value = [item if item is None else json.dumps(item, default=str) for item in value]
     return json.dumps(value, ensure_ascii=False, default=str)
 
 

@@ -19,16 +19,20 @@ LATIN_NAMES, OTHER_NAMES = any_of(words(LATIN)), any_of(words(OTHER))
 LONG_NAMES = any_of(word for word in words(LATIN) if len(word) >= 5)
 ALL_WORDS = words(LATIN) + words(OTHER)
 FIRST = "".join(sorted({word[0] for word in words(LATIN) + words(OTHER)}))
+# Of an account's balance or an order's sum.
+AMOUNT = "金额|金額|余额|餘額|总额|總額|総額|合计|合計|残高|금액|잔액|합계"
 # In a text of small letters. Languages without capitals have endings of a few letters.
 NAME = re.compile(
     rf"(?=[{FIRST}])(?:(?<![a-z0-9]){LATIN_NAMES}(?:'s|s|en|er)?"
-    rf"|(?P<inner>{LONG_NAMES})(?:'s|s|en|er)?|{OTHER_NAMES}[^\W\d_a-z]{{0,4}})"
+    rf"|(?P<inner>{LONG_NAMES})(?:'s|s|en|er)?|{OTHER_NAMES}(?!{AMOUNT})[^\W\d_a-z]{{0,4}})"
 )
+# What may stand beside the number besides words: marks, quotes, brackets, Markdown's stars.
+SIGNS = r"[\s.:#=*\"'“”„‘’«»「『(\[_-]"
 # Every pattern is bounded or starts where a word does, so that a text of any length takes linear time.
 VALUE = re.compile(
-    rf"(?P<marked>(?:[\s.:#-]{{0,3}}(?:{MARKS})\.?){{0,3}})"
-    rf"(?P<sign>[\s.:#=-]{{0,4}}(?:(?:{JOINS})[\s:#]{{0,3}})?)"
-    r"(?:(?P<grouped>[0-9]{2,8}(?:(?: (?!(?:19|20)[0-9]{2}\b)|\.(?=[0-9]{3}))[0-9]{2,8}){1,5}+(?![0-9]|[.,:/][0-9]))"
+    rf"(?P<marked>(?:[\s.:#_-]{{0,3}}(?:{MARKS})\.?){{0,3}})"
+    rf"(?P<sign>{SIGNS}{{0,6}}(?:(?:{JOINS}){SIGNS}{{0,5}})?)"
+    r"(?:(?P<grouped>[0-9]{2,8}(?:(?: (?!(?:19|20)[0-9]{2}\b(?! [0-9]{4}\b))|\.(?=[0-9]{3}))[0-9]{2,8}){1,8}+(?![0-9]|[.,:/][0-9]))"
     r"|(?P<code>(?=[A-Z-]{0,10}[0-9])[A-Z0-9](?:[A-Z0-9]|[-/](?=[A-Z0-9])){2,60}+))"
     r"(?![.,][0-9]{1,2}(?![0-9]))",
     re.IGNORECASE,
@@ -40,7 +44,7 @@ CODED = (
 )
 ANNOUNCED = (
     rf"(?:(?:(?:^|[^a-z]){LATIN_NAMES}|{LONG_NAMES})(?:'s|s|en|er)?|{OTHER_NAMES}[\p{{L}}\p{{N}}]{{0,4}})"
-    rf"(?:[\s.:#=-]|{MARKS}|{JOINS})*[a-zı\x{{307}}-]{{0,20}}[0-9]"  # İ is small in two characters
+    rf"(?:{SIGNS}|{MARKS}|{JOINS})*[a-zı\x{{307}}-]{{0,20}}[0-9]"  # İ is small in two characters
 ).replace(r"\b", "")
 HASHED = re.compile(
     r"[#№] ?(?=[A-Z-]{0,5}[0-9])"

@@ -7,16 +7,18 @@ the start of a word; those of other scripts stand anywhere, for some of these wr
 LATIN = {
     "en": "order|account|acct|a/c|booking|reservation|confirmation|reference|ref|case|ticket"
     "|tracking|invoice|customer|member|membership|policy|claim|parcel|shipment|consignment"
-    "|request|complaint|incident|imei|serial|pnr|sr|awb|loyalty|transaction|card",
+    "|request|complaint|incident|imei|serial|pnr|sr|awb|loyalty|transaction|card|rma|passport|licence"
+    "|license",
     "de": "bestellung|bestell|auftrag|kunden|kunde|rechnung|sendung|paket|vorgang|buchung"
-    "|konto|vertrag|mitglied|reservierung|aktenzeichen|kassenzeichen|reklamation|karten",
+    "|konto|vertrag|mitglied|reservierung|aktenzeichen|kassenzeichen|reklamation|karten"
+    "|reisepass|ausweis|personalausweis",
     "fr": "commande|compte|facture|dossier|colis|suivi|réservation|client|contrat|adhérent|réf"
-    "|référence|sinistre|carte",
+    "|référence|sinistre|carte|passeport",
     "es": "pedido|cuenta|factura|reserva|cliente|envío|seguimiento|caso|contrato|póliza|referencia"
-    "|expediente|tarjeta|localizador|guía",
-    "pt": "encomenda|conta|fatura|protocolo|rastreio|rastreamento|apólice|cartão|chamado",
+    "|expediente|tarjeta|localizador|guía|pasaporte",
+    "pt": "encomenda|conta|fatura|protocolo|rastreio|rastreamento|apólice|cartão|chamado|passaporte",
     "it": "ordine|conto|fattura|prenotazione|pratica|spedizione|contratto|tessera|riferimento|polizza"
-    "|segnalazione|carta",
+    "|segnalazione|carta|passaporto",
     "nl": "bestelling|bestel|klant|klanten|factuur|rekening|zending|pakket|boeking|dossier|polis",
     "pl": "zamówienie|zamówienia|konto|konta|klienta|faktura|faktury|przesyłka|przesyłki|umowa|umowy",
     "sv-da-nb": "beställning|bestilling|ordre|kund|kunde|faktura|ärende|sagsnummer|saksnummer|bokning|konto",
@@ -25,7 +27,7 @@ LATIN = {
     "hu": "rendelés|rendelési|ügyfél|számla|foglalás|csomag",
     "ro": "comanda|comandă|comenzii|contul|factura|colet|rezervare",
     "tr": "sipariş|hesap|fatura|müşteri|kargo|takip|rezervasyon|üye",
-    "vi": "đơn hàng|mã đơn|tài khoản|hóa đơn|khách hàng|vận đơn",
+    "vi": "đơn hàng|mã đơn|mã đơn hàng|tài khoản|hóa đơn|khách hàng|vận đơn",
     "id-ms": "pesanan|nomor akun|nombor akaun|nomor resi|no resi|faktur|invois|pelanggan|tempahan|rekening",
     "sw": "nambari ya oda|akaunti|ankara",
 }

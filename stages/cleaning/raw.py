@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import polars as pl
 import pyarrow.parquet as pq
 
+from stages.cleaning.conversations import listed
 from stages.cleaning.layouts import paths_of, select_conversations, split_turns
 from stages.cleaning.paths import split_path
 from stages.cleaning.references import read_references
@@ -33,7 +34,7 @@ def columns_read(columns: Columns, names: Iterable[str], where: str) -> list[str
             lacking = path.split(".")[0].split("[")[0]
             raise UserError(
                 f"{where} has no column {lacking!r}: set clean.columns.{key} to one of"
-                f" {', '.join(names)}, or to auto"
+                f" {listed(names)}, or to auto"
             )
         found[name] = None
     return list(found)

@@ -123,6 +123,7 @@ def _finders_of(regions: tuple[str, ...], patterns: tuple[tuple[str, str], ...])
         (disguised.find_sort_codes, disguised.SORT_CODE_SIEVE),
         (partial(disguised.find_joined, regions=regions), disguised.JOINED_SIEVE),
         (partial(disguised.find_singles, regions=regions), disguised.SINGLE_SIEVE),
+        (partial(disguised.find_broken, regions=regions), disguised.BROKEN_SIEVE),
         (ibans.find_ibans, ibans.SIEVE),
         (addresses.find_ips, addresses.IP_SIEVE),
         (order_numbers.find_named, order_numbers.sieve_named),

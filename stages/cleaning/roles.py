@@ -7,13 +7,13 @@ import polars as pl
 
 CUSTOMER = re.compile(
     r"(end|web|app)?[ _-]?(user|customer|client|consumer|buyer|shopper|caller|visitor|guest|human)"
-    r"([ _-]?\d+)?|inbound|requester|enquirer|usr|cust|external",
+    r"([ _-]?\d+)?|inbound|incoming|requester|enquirer|usr|cust|external",
     re.IGNORECASE,
 )
 AGENT = re.compile(
     r"(support|service|live|human|call[ _-]?cent(er|re)|customer[ _-]service)?[ _-]?"
     r"(agent|advis[oe]r|assistant|operator|representative|rep|admin|support|staff|employee|bot"
-    r"|chatbot|gpt|model|assignee|system|csr|helpdesk|team)([ _-]?\d+)?|outbound|customer[ _-]service|internal",
+    r"|chatbot|gpt|model|assignee|system|sys|csr|helpdesk|team)([ _-]?\d+)?|outbound|outgoing|customer[ _-]service|internal",
     re.IGNORECASE,
 )
 

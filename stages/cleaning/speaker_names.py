@@ -8,7 +8,7 @@ ROLES = (
     "|buyer|seller|shopper|consumer|end-user|chatbot|technician|interviewer|interviewee|doctor|patient"
     "|kunde|kundin|mitarbeiter|mitarbeiterin|berater|beraterin|cliente|agente|conseiller|conseillère"
     "|asesor|asesora|operador|operatore|atendente|klant|medewerker|klient|konsultant|müşteri|temsilci"
-    "|клиент|оператор|агент|покупатель"
+    "|клиент|оператор|агент|покупатель|khách hàng|nhân viên|tư vấn viên"
 )
 # They open a line of a message, or of its header, and are nobody's name.
 NEVER = (

@@ -13,12 +13,13 @@ from stages.cleaning.roles import guess_roles
 
 SPEAKER = re.compile(
     r"speaker|role|author|from|sender|name|user|who|participant|inbound|is_|incoming|outgoing"
-    r"|direction|type|side|party|channel_?role",
+    r"|direction|type|side|party|channel_?role|\bspk|sprecher|absender|rolle|emisor|hablante|remitente"
+    r"|locut|mittente|spreker|автор|роль|отправител|角色|说话|說話|发送|發送|話者|役割|화자|발신|المتحدث|المرسل",
     re.IGNORECASE,
 )
 # Fields whose numbers, if they are few, say who speaks.
 NUMBERED_SPEAKER = re.compile(
-    r"speaker|role|sender|author|inbound|^is_?[a-z]|^isA|direction|participant|party|side",
+    r"speaker|\bspk|role|sender|author|inbound|^is_?[a-z]|^isA|direction|participant|party|side",
     re.IGNORECASE,
 )
 FEW = 12  # numbers in a field that may be speakers

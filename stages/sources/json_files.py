@@ -70,7 +70,9 @@ def tables_of_lines(path: Path, encoding: Encoding, bad: BadRows) -> Iterator[pa
 def holds_lines(path: Path, encoding: Encoding, called_so: bool) -> bool:
     with open_text(path, encoding) as file:
         first = list(islice((line for line in file if not line.isspace()), 3))
-    found = sum(isinstance(parse(line)[0], dict) for line in first)
+    # A list, or rows below an object's key, have a comma after each row, too, but for the first line.
+    read = parse_row if first and isinstance(parse_row(first[0])[0], dict) else parse
+    found = sum(isinstance(read(line)[0], dict) for line in first)
     return found >= (1 if called_so else 2)
 
 
@@ -106,11 +108,19 @@ def parsed_lines(path: Path, encoding: Encoding, bad: BadRows) -> Iterator[tuple
         for number, line in enumerate(file, 1):
             if line.isspace():
                 continue
-            row, fault = parse(line)
+            row, fault = parse_row(line)
             if fault or not isinstance(row, dict):
                 bad.append((number, fault or "it is not a JSON object"))
             else:
                 yield row, len(line)
+
+
+def parse_row(line: bytes) -> tuple[object, str]:
+    """As `parse`, also of a line that is a row of a list without its brackets: a comma ends it."""
+    value, fault = parse(line)
+    if fault and line.rstrip().endswith(b"},"):
+        return parse(line.rstrip()[:-1])
+    return value, fault
 
 
 def parse(line: bytes) -> tuple[object, str]:

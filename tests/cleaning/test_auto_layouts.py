@@ -150,6 +150,23 @@ def test_list_of_numbers_gives_the_speakers():
     assert turns == [turn for pair in PAIRS for turn in zip("01", pair, strict=True)]
 
 
+def test_lists_of_numbers_and_texts_in_an_object_are_turns():
+    talks = [{"speaker": [0, 1], "utterance": list(pair)} for pair in PAIRS]
+    for form in (json.dumps, lambda talk: talk):
+        turns, _ = read(pl.DataFrame({"turns": list(map(form, talks)), "summary": TOLD}))
+        assert turns == [turn for pair in PAIRS for turn in zip("01", pair, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("talk", "who", "said"),
+    [("Gespräch", "Sprecher", "Nachricht"), ("dialog", "spk", "utt"), ("对话", "角色", "内容")],
+)
+def test_fields_may_have_names_of_other_languages(talk, who, said):
+    talks = [[{who: "A", said: a}, {who: "B", said: b}] for a, b in PAIRS]
+    turns, _ = read(pl.DataFrame({talk: list(map(json.dumps, talks)), "summary": TOLD}))
+    assert turns == [turn for pair in PAIRS for turn in zip("AB", pair, strict=True)]
+
+
 @pytest.mark.parametrize("names", SUMMARIES)
 def test_reference_columns_of_other_names_are_found(names):
     talks = [f"Mira: {a}\nTom: {b}" for a, b in PAIRS]

@@ -109,9 +109,15 @@ def test_missing_id_becomes_the_row_number(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        ({"id": "key"}, "has no column 'key': set clean.columns.id to one of text, summary"),
-        ({"conversation": "log"}, "'log': set clean.columns.conversation to one of text, summary"),
-        ({"references": "info.a"}, "'info': set clean.columns.references to one of text, summary"),
+        ({"id": "key"}, "has no column 'key': set clean.columns.id to one of 'text', 'summary'"),
+        (
+            {"conversation": "log"},
+            "'log': set clean.columns.conversation to one of 'text', 'summary'",
+        ),
+        (
+            {"references": "info.a"},
+            "'info': set clean.columns.references to one of 'text', 'summary'",
+        ),
     ],
 )
 def test_missing_column_is_named_with_those_present(tmp_path, monkeypatch, edit, message):

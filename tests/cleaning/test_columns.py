@@ -135,6 +135,10 @@ def test_given_columns_are_kept():
         ({"a": [1, 2], "b": ["x", "y"]}, "set clean.columns.conversation to one of 'a', 'b'"),
         ({"chat": CHATS}, "no summaries are found: set clean.columns.references to one of 'chat'"),
         (
+            {"Mira: hi\nTom: no": CHATS},
+            "whose names look like a row's texts: write a line of names",
+        ),
+        (
             {
                 "conversation_id": [1, 1, 2, 2],
                 "speaker": ["c", "a"] * 2,

@@ -82,3 +82,42 @@ def test_dates_scores_and_file_names_are_kept():
 def test_long_texts_take_linear_time():
     for part in ("0 ", "a[at]", "1_", "sort code ", "12-34-", "a (dot) "):
         redacted([part * 20_000])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("my card: 4111 1111\n1111 1111, ok", "my card: (card), ok"),
+        ("4111-1111-\n1111-1111", "(card)"),
+        ("4111\r\n1111\r\n1111\r\n1111", "(card)"),
+        ("call me on 07700\n900123", "call me on (phone)"),
+        ("07700\t900123", "(phone)"),
+        ("07700 900456\n06 12 34 56 78", "(phone)\n(phone)"),
+        ("12\n15\n18 and 1920\n1080", "12\n15\n18 and 1920\n1080"),
+    ],
+)
+def test_number_is_redacted_over_the_end_of_a_line(text, expected):
+    assert redacted([text]) == [expected]
+
+
+@pytest.mark.parametrize(
+    "around", ["({})", "[{}]", '"{}"', "“{}”", "'{}'", "**{}**", "«{}»", "_{}_"]
+)
+def test_order_number_is_redacted_in_quotes_brackets_and_markdown(around):
+    (text,) = redacted([f"the order {around.format(1234567)} is late"])
+    assert "1234567" not in text and text.endswith(" is late")
+
+
+def test_every_digit_of_an_account_s_number_is_redacted():
+    assert redacted(["konto 61 1090 1014 0000 0712 1981 2874"]) == ["konto (number)"]
+    assert redacted(["passport no. X1234567"]) == ["passport no. (number)"]
+
+
+def test_hours_sections_and_sums_stay():
+    texts = [
+        "open 0900-1730 or 0930 - 1800",
+        "see section 4.2.1.3",
+        "账户余额12345元",
+        "주문금액 12345원",
+    ]
+    assert redacted(texts) == texts

@@ -19,6 +19,11 @@ def lines(rows: list[dict]) -> str:
 
 LAYOUTS = {
     "lines": lines,
+    "lines of a list": lambda rows: lines(rows).replace("}\n", "},\n"),
+    "list, a row a line": lambda rows: "[\n" + lines(rows).replace("}\n", "},\n")[:-2] + "\n]",
+    "rows below a key": lambda rows: (
+        '{"data": [\n' + lines(rows).replace("}\n", "},\n")[:-2] + "\n]}"
+    ),
     "list": json.dumps,
     "indented list": lambda rows: json.dumps(rows, indent=2),
     "dict of rows": lambda rows: json.dumps({row["id"]: row for row in rows}),

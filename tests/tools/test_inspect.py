@@ -275,3 +275,24 @@ def test_yes_or_no_field_of_a_side_gives_roles(workplace, monkeypatch):
     file.write_text("\n".join(map(json.dumps, lines)))
     run(monkeypatch, file, "--write", "mine")
     assert load().clean.roles == {"true": "customer", "false": "agent"}
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [("created_at", ["2024-01-05T10:02:00Z", "2024-01-05T10:01:00Z"]), ("turn_id", ["10", "9"])],
+)
+def test_turns_in_another_order_are_reported(workplace, monkeypatch, capsys, key, values):
+    for order, told in ((values, True), (values[::-1], False)):
+        lines = []
+        for row in rows():
+            turns = [line.split(": ", 1) for line in row["chat"].split("\n")]
+            turns = [
+                {key: value, "speaker": name, "text": text}
+                for value, (name, text) in zip(order, turns, strict=True)
+            ]
+            lines.append(json.dumps({"turns": turns, "summary": row["summary"]}))
+        file = workplace.parent / "mine/a.jsonl"
+        file.write_text("\n".join(lines))
+        run(monkeypatch, file)
+        said = f"in 40 of 40 conversations the turns are not in the order of '{key}', such as row 1"
+        assert (said in capsys.readouterr().out) == told

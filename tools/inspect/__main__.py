@@ -29,6 +29,7 @@ def main() -> None:
     from stages.cleaning.columns import speakers_note
     from tools.inspect import lengths, look, settings, show
     from tools.inspect.files import describe, find_files, read_sample
+    from tools.inspect.order import order_note
     from tools.inspect.unread import unread_texts
 
     source = find_files(args.path)
@@ -45,7 +46,8 @@ def main() -> None:
     clean |= {"roles": settings.choose_roles(speakers, columns.speaker)}
     params = settings.patched(params, {"clean": clean})
     unread = unread_texts(raw, columns)
-    show.layout(columns, unread, speakers, clean["roles"], speakers_note(turns))
+    notes = [speakers_note(turns), order_note(raw, columns)]
+    show.layout(columns, unread, speakers, clean["roles"], notes)
     found = look.look(tables, params)
     show.language(found)
     show.examples(look.examples(raw, params))

@@ -52,7 +52,7 @@ def files(source: Source, rows: dict[str, int], describe: Callable[[Path], str])
 
 
 def layout(
-    columns: Columns, unread: list[str], speakers: Counter, roles: dict | None, note: str | None
+    columns: Columns, unread: list[str], speakers: Counter, roles: dict | None, notes: list
 ) -> None:
     heading("Columns")
     for name, value in columns.model_dump().items():
@@ -68,7 +68,7 @@ def layout(
         line(f"{count:,} turns", f"{name or 'none'}{f', taken for {role}' if role else ''}")
     if len(speakers) > 10:
         line("", f"and {len(speakers) - 10:,} more names")
-    if note:
+    for note in filter(None, notes):
         line("note", note)
 
 
