@@ -184,7 +184,7 @@ TOOLS = {
     "tools.corpus_stats": [],
     "tools.crossvalidate": ["file"],
     "tools.export": [
-        "older",
+        "folder",
         "--dtype",
         "--force",
     ],
@@ -218,7 +218,7 @@ TOOLS = {
         "--concurrency",
     ],
     "tools.sweep": [
-        "ile",
+        "file",
         "--trials",
         "--storage",
     ],
@@ -485,7 +485,7 @@ def tools() -> dict[str, list[str]]:
             part for part in file.relative_to(ROOT).with_suffix("").parts if part != "__main__"
         ]
         found[".".join(parts)] = [
-            ast.unparse(node.args[0]).strip("f'\"")
+            re.sub("^f?['\"]|['\"]$", "", ast.unparse(node.args[0]))
             for node in ast.walk(ast.parse(text))
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument"
         ]
