@@ -199,6 +199,13 @@ TOOLS = {
         "--merged",
         "--public",
     ],
+    "tools.ratings": [
+        "--dialogues",
+        "--systems",
+        "--raters",
+        "--separator",
+        "sheets",
+    ],
     "tools.report": [],
     "tools.repro": [],
     "tools.seeds": [
