@@ -193,6 +193,17 @@ TOOLS = {
         "--write",
         "--{name}-column",
     ],
+    "tools.judge": [
+        "--url",
+        "--model",
+        "--dialogues",
+        "--systems",
+        "--concurrency",
+        "--patience",
+        "--prices",
+        "--request",
+        "--dry-run",
+    ],
     "tools.preset": [],
     "tools.push": [
         "repository",

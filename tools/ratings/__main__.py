@@ -9,16 +9,12 @@ sentences? The sheet does not tell whose summary it is. `score` keeps the answer
 """
 
 import argparse
-import subprocess
-import sys
 from pathlib import Path
 
-from stages.common.atomic_io import write_json
 from stages.common.cli import UserError, run
-from tools.ratings.answers import ANSWERS, is_complete, rater_name, read_answers, save_answers
+from tools.ratings.answers import is_complete, rater_name, save_answers
+from tools.ratings.counting import count
 from tools.ratings.items import SYSTEMS, read_items
-from tools.ratings.printing import lines
-from tools.ratings.results import METRICS, results
 from tools.ratings.sheets import LONGEST, read_sheet, write_sheet
 
 SHEETS = Path("ratings")  # ignored by Git: it holds conversations
@@ -73,20 +69,6 @@ def read_sheets(files: list[Path]) -> None:
         new |= {(item, rater): answer for item, answer in sheet.items()}
     if new:
         save_answers(new)
-
-
-def count() -> None:
-    """Write the metrics, print them, and add the answers to DVC."""
-    answers = read_answers()
-    if not answers:
-        raise UserError(f"{ANSWERS} has no answers yet: name filled sheets, or rate in the app")
-    figures = results(read_items(), answers)
-    write_json(METRICS, figures)
-    print("\n".join(lines(figures)))
-    command = [sys.executable, "-m", "dvc", "add", "--quiet", str(ANSWERS)]
-    if subprocess.run(command, check=False).returncode:
-        raise UserError(f"{METRICS} is written, but `dvc add {ANSWERS}` failed: see above")
-    print(f"ratings: to commit them, `git add {ANSWERS}.dvc {METRICS}`")
 
 
 if __name__ == "__main__":

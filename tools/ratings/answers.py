@@ -43,8 +43,9 @@ def read_answers(path: Path = ANSWERS) -> Answers:
             ) from None
 
 
-def save_answers(new: Answers, path: Path = ANSWERS) -> None:
-    """Add answers to the table, or change them; what is None in `new` stays as it was.
+def save_answers(new: Answers, path: Path = ANSWERS, replace: bool = False) -> None:
+    """Add answers to the table, or change them. What is None in `new` stays as it was; with
+    `replace` it goes.
 
     Several processes and threads may save at the same time. The table is whole at any moment.
     """
@@ -52,6 +53,8 @@ def save_answers(new: Answers, path: Path = ANSWERS) -> None:
         answers = read_answers(path)
         for key, answer in new.items():
             given = {name: value for name, value in answer.items() if value is not None}
+            if replace:
+                answers.pop(key, None)
             if given:
                 answers[key] = dict.fromkeys(QUESTIONS) | answers.get(key, {}) | given
         texts = {value: text for text, value in CELLS.items()}
