@@ -104,6 +104,7 @@ PARAMS = [
     "run.launch",
     "run.fsdp",
     "run.ray",
+    "run.report_to",
     "run.dataloader_num_workers",
     "card.base",
     "card.base_license",
@@ -121,6 +122,7 @@ TARGETS = [
     "test-xla",
     "test-export",
     "test-scale",
+    "test-trackers",
     "clean-venv",
 ]
 
