@@ -333,6 +333,7 @@ class Score(Section):
     seed: Whole
     constant: Text
     classifier: Text | None
+    pmi: bool
 
 
 Tracker = Literal["none", "tensorboard", "mlflow", "wandb", "trackio", "dvclive"]

@@ -100,6 +100,7 @@ PARAMS = [
     "score.seed",
     "score.constant",
     "score.classifier",
+    "score.pmi",
     "run.checkpoint_minutes",
     "run.launch",
     "run.fsdp",
