@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: repro test lint preset report bench test-xla test-export test-scale clean-venv
+.PHONY: repro test lint preset report bench test-xla test-export test-scale test-trackers clean-venv
 
 repro: .venv/runtime
 	@$(BIN)/python -m tools.repro
@@ -57,6 +57,14 @@ test-export: .venv/dev .venv-export/installed
 test-scale: .venv/dev
 	$(PIP) install -c constraints.txt -r tests/scale/requirements.txt
 	$(BIN)/python -m pytest tests/scale
+
+# The trackers of run.report_to, each offline, beside .venv: theirs are 200 MB.
+test-trackers: .venv/dev .venv-trackers/installed
+	$(BIN)/python -m pytest tests/trackers
+
+.venv-trackers/installed: .venv/dev tests/trackers/requirements.txt
+	$(PIP) install --upgrade --no-deps --target .venv-trackers -r tests/trackers/requirements.txt
+	@touch $@
 
 # A .venv whose set-up was interrupted, or whose Python is gone, has no pip that runs: begin again.
 .venv/runtime: requirements.txt constraints.txt

@@ -35,15 +35,19 @@ def main() -> None:
     parser.add_argument("--tweetsumm", type=Path, help="JSON lines in DialogStudio's layout")
     parser.add_argument("--dialogsum", type=Path, help="JSON lines: dialogue, summary")
     parser.add_argument("--classifier", help="measure this one, too: as score.classifier")
+    parser.add_argument(
+        "--pmi", type=Path, help="measure it by this model: a folder as models/base"
+    )
+    parser.add_argument("--dialogues", type=int, help="the first ones of each corpus; all")
     args = parser.parse_args()
     corpora = {"TweetSumm": (args.tweetsumm, read_tweetsumm), "DialogSum": (args.dialogsum, read_dialogsum)}  # fmt: skip
-    given = {name: read(path) for name, (path, read) in corpora.items() if path}
+    given = {name: read(path)[: args.dialogues] for name, (path, read) in corpora.items() if path}
     if not given:
         raise UserError("name at least one corpus: --tweetsumm FILE, --dialogsum FILE")
     for name, dialogues in given.items():
         references = sum(len(texts) for _, texts in dialogues)
         print(f"{name}, {len(dialogues)} dialogues, {references} references\n")
-        print("\n".join(table(measure(dialogues, args.classifier))), end="\n\n")
+        print("\n".join(table(measure(dialogues, args.classifier, args.pmi))), end="\n\n")
 
 
 def read_tweetsumm(path: Path) -> list[Dialogue]:
@@ -167,7 +171,7 @@ def corrupted(dialogues: list[Dialogue], names: list[str]) -> dict[str, list[tup
 
 
 def measure(
-    dialogues: list[Dialogue], classifier: str | None = None
+    dialogues: list[Dialogue], classifier: str | None = None, base: Path | None = None
 ) -> dict[str, tuple[int, dict[str, float]]]:
     """By kind of corruption: how many references it applies to, and AUC by measure."""
     names = sorted(find_names([turn["text"] for turns, _ in dialogues for turn in turns]))
@@ -175,16 +179,29 @@ def measure(
     lower = [[turn | {"text": turn["text"].lower()} for turn in turns] for turns, _ in dialogues]
     references = [texts for _, texts in dialogues]
     words, _ = choose_words("auto", [text for texts in references for text in texts])
-    checker = Checker(lower, references, words, classifier)
+    checker = Checker(lower, references, words, classifier, base)
+    pairs = corrupted(dialogues, names)
+    found = check_all(checker, lower, [pair for some in pairs.values() for pair in some])
     results = {}
-    for kind, pairs in corrupted(dialogues, names).items():
-        both = [checker.check(lower[i], texts) for i, *texts in pairs]
-        right, wrong = ([one.measures for one in side] for side in zip(*both, strict=True))
+    for kind, some in pairs.items():
+        right, wrong = ([found[i, texts[side]] for i, *texts in some] for side in (0, 1))
         results[kind] = (
-            len(pairs),
+            len(some),
             {name: auc([m[name] for m in right], [m[name] for m in wrong]) for name in right[0]},
         )
     return results
+
+
+def check_all(checker: Checker, turns: list[list[dict]], pairs: list[tuple[int, str, str]]) -> dict:
+    """Measures by dialogue and text; the texts of a dialogue at once, for models read it once."""
+    texts: dict[int, dict[str, None]] = {}
+    for i, right, wrong in pairs:
+        texts.setdefault(i, {}).update({right: None, wrong: None})
+    return {
+        (i, text): one.measures
+        for i, some in texts.items()
+        for text, one in zip(some, checker.check(turns[i], list(some)), strict=True)
+    }
 
 
 def auc(right: list[float | None], wrong: list[float | None]) -> float:

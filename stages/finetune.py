@@ -46,11 +46,11 @@ def main() -> None:
     data = tuple(dataset.read_dataset(f, tokenizer, params, usage.rendered, first) for f in files)
     model = lora.load_lora(BASE, params, hardware)
     print_facts(params, hardware, data[0], model)
-    callbacks = training_callbacks(params)  # progress, checkpoints, Ctrl-C, early stopping
+    callbacks = training_callbacks(params, METRICS)  # progress, checkpoints, Ctrl-C, trackers
     trainer = make_trainer(model, data, tokenizer, params, hardware, first, callbacks)
     trainer.train_to_end()
     checks.check_weights(model)
-    figures, losses = metrics.of_training(trainer), metrics.curves(trainer)
+    figures, losses = metrics.of_training(trainer), metrics.curves(trainer.state)
     if params.finetune.ranking.candidates:
         ranking.save_start(model, second)
         del model, trainer  # their memory is needed

@@ -333,12 +333,17 @@ class Score(Section):
     seed: Whole
     constant: Text
     classifier: Text | None
+    pmi: bool
+
+
+Tracker = Literal["none", "tensorboard", "mlflow", "wandb", "trackio", "dvclive"]
 
 
 class Run(Section):
     """How a run goes. Nothing here changes what comes out of it."""
 
     launch: Text | None
+    report_to: Tracker | list[Tracker]
     fsdp: bool
     ray: Text | None
     checkpoint_minutes: Positive
@@ -393,7 +398,7 @@ def _sentence(error: ValidationError) -> str:
             return f"{key} is gone: {GONE[key]}"
     first = errors[0]
     # A union reports each of its members; the member's own name is no part of the key.
-    members = ("constrained-", "list[", "mapping", "auto")
+    members = ("constrained-", "list[", "literal[", "mapping", "auto")
     key = ".".join(str(part) for part in first["loc"] if not str(part).startswith(members))
     value = first["input"]
     if first["type"] == "missing":

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CLEAN = Path("data/clean/test.parquet")
 SUMMARIES = Path("data/summaries")
+BASE = Path("models/base")  # for score.pmi
 METRICS = Path("metrics")
 UNSUPPORTED = Path("data/unsupported.jsonl")
 MODELS = ("tuned", "base")
@@ -51,7 +52,7 @@ def main() -> None:
     }
     systems = {name: [one_line(text) for text in texts] for name, texts in summaries.items()}
     counts = {name: statistics(texts, references, words) for name, texts in systems.items()}
-    checker = Checker(dialogues, references, words, params.classifier)
+    checker = Checker(dialogues, references, words, params.classifier, base_model(params))
     checked = checker.check_all(dialogues, summaries)
     scores = {
         name: measure(texts, references, counts[name], words, params)
@@ -66,6 +67,11 @@ def main() -> None:
     tables.write(METRICS, ids, dialogues, references, systems, counts, checked, scores)
     write_unsupported(ids, summaries, checked)
     print_table(scores)
+
+
+def base_model(params: Score) -> Path | None:
+    """For the measures that take one, if they are asked for."""
+    return need(BASE, "run fetch@model first") if params.pmi else None
 
 
 def one_line(text: str) -> str:

@@ -45,6 +45,9 @@ NOT_RUN = {
     "vllm serve my_model": "vLLM is no part of the project",
     "python convert_hf_to_gguf.py my_model --outtype q8_0": "`make test-export` runs it",
     "FAULTS=1000 .venv/bin/python -m pytest tests/pipeline/test_faults.py -s": "it takes an hour",
+    "python -m tools.ratings score ratings/ana.csv ratings/ben.csv": "it takes people: tests/tools/test_ratings.py",
+    "python -m tools.judge --url http://127.0.0.1:8000 --model NAME --dry-run": "NAME is a model: tests/tools/test_judge.py",
+    "python -m tools.judge --url https://api.example.com/v1 --model NAME --prices 0.15 0.60": "tests/tools/test_judge.py has a server",
     "python -m tools.compare main my-branch": "tests/tools/test_compare.py compares two commits",
 }
 

@@ -42,7 +42,8 @@ def current_card(words: Card) -> str:
     lock = yaml.safe_load(need("dvc.lock", "run `dvc repro`").read_text("utf-8"))
     command = [sys.executable, "-m", "dvc", "status", "--json"]
     status = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    if changed := json.loads(status.stdout):
+    # A file that `dvc add` tracks, such as the ratings, is no stage.
+    if changed := [name for name in json.loads(status.stdout) if not name.endswith(".dvc")]:
         raise UserError(f"{', '.join(changed)} changed: run `dvc repro`, then the scores are its")
     return card(own, score, lock, words)
 

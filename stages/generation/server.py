@@ -121,6 +121,8 @@ async def send(
                 raise UserError(
                     f"{server.url} does not list its models: name the one that is meant"
                 )
+            if answer.status_code in (401, 403):
+                raise UserError(f"{server.url}{path} {why}: is OPENAI_API_KEY set, and right?")
             if answer.status_code not in BUSY:
                 # Its own words may hold the customer's, so they are not repeated.
                 raise UserError(f"{server.url}{path} {why}: see the server's log, and its model")

@@ -6,8 +6,9 @@ conversation has, `name_precision` that of its names: the source precision of en
 in `roles` and `extractive`. `python -m benchmarks.faithfulness` shows what each of them sees.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from stages.common.words import RougeTokenizer, Words
 from stages.scoring.extractive import bigram_precision, coverage_and_density
@@ -25,7 +26,10 @@ MEASURES = {
     "coverage": 100,
     "density": 1,
 }
-WITH_A_MODEL = "entailment"  # if score.classifier names one: see `entailment`, 0 to 100
+WITH_A_MODEL = {  # if asked for by score.classifier and score.pmi: see the modules of these names
+    "entailment": 100,
+    "pmi": 1,  # in nats a token: `likelihood`
+}
 
 
 @dataclass(frozen=True)
@@ -60,34 +64,42 @@ class Checker:
         references: list[list[str]],
         words: Words,
         classifier: str | None = None,
+        base: Path | None = None,
     ):
+        """`classifier` and `base`, the folder of a language model, add the measures of a model."""
         self.split = RougeTokenizer(words).tokenize
         self.capitals = Capitals.of(text for texts in references for text in texts)
         self.new_words = NewWords(map(text_of, dialogues), references)
         self.weights = Weights(self.split(text_of(turns)) for turns in dialogues)
-        self.entailment = None
+        self.models: dict[str, Callable[[list[dict], list[str]], list[float | None]]] = {}
         if classifier:
             from stages.scoring.entailment import Entailment
 
-            self.entailment = Entailment(classifier)
+            self.models["entailment"] = Entailment(classifier)
+        if base:
+            from stages.scoring.likelihood import Likelihood
+
+            self.models["pmi"] = Likelihood(base)
 
     def check(self, turns: list[dict], summaries: list[str]) -> list[Checked]:
         """Summaries of one dialogue. Its conversation is read here and not kept: it may be long."""
         conversation = Conversation(turns, self.split)
         found = [self.look(summary, conversation) for summary in summaries]
-        if self.entailment:
-            for one, value in zip(found, self.entailment(turns, summaries), strict=True):
-                one.measures[WITH_A_MODEL] = None if value is None else 100 * value
+        for name, model in self.models.items():
+            for one, value in zip(found, model(turns, summaries), strict=True):
+                one.measures[name] = None if value is None else WITH_A_MODEL[name] * value
         return found
 
     def check_all(
         self, dialogues: list[list[dict]], systems: dict[str, list[str]]
     ) -> dict[str, list[Checked]]:
         """By system, a summary a dialogue."""
-        rows = [
-            self.check(turns, list(summaries))
-            for turns, *summaries in zip(dialogues, *systems.values(), strict=True)
-        ]
+        todo = list(zip(dialogues, *systems.values(), strict=True))
+        if self.models:
+            from tqdm import tqdm
+
+            todo = tqdm(todo, desc="score", unit="dialogue", disable=None)
+        rows = [self.check(turns, list(summaries)) for turns, *summaries in todo]
         return dict(zip(systems, map(list, zip(*rows, strict=True)), strict=True))
 
     def mean_of_references(

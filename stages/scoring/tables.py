@@ -81,10 +81,10 @@ def of_lengths(references: list[list[str]], systems: dict):
 
 
 def of_faithfulness(scores: dict[str, dict]):
-    """The measures that are shares, by system; density, in words, is in score.json."""
+    """The measures that are shares, by system; density and pmi are in score.json."""
     rows = [
         [measure, *("" if s[measure] is None else f"{s[measure]:.2f}" for s in scores.values())]
-        for measure in [*MEASURES, WITH_A_MODEL]
-        if measure in scores["tuned"] and MEASURES.get(measure, 100) == 100
+        for measure, scale in (MEASURES | WITH_A_MODEL).items()
+        if measure in scores["tuned"] and scale == 100
     ]
     return ["measure", *scores], rows

@@ -7,6 +7,7 @@ from transformers import TrainingArguments
 
 from stages.model.hardware import Hardware
 from stages.params import Params
+from stages.training.trackers import PROJECT, run_name
 
 
 def training_arguments(
@@ -48,7 +49,9 @@ def training_arguments(
         dataloader_pin_memory=hardware.device == "cuda",
         logging_steps=max(1, steps // 20),
         disable_tqdm=True,
-        report_to="none",
+        report_to="none",  # the trackers of run.report_to are among the callbacks
+        run_name=run_name(checkpoints),
+        project=PROJECT,
     )
     # With more GPUs `Trainer` would wrap the model in `DataParallel`, which divides a batch by rows:
     # predicted tokens are not that long. A quantised model would train on batches twice as large.

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 from tqdm import tqdm
 from transformers import TrainerCallback
@@ -14,19 +15,26 @@ from stages.common.cli import Interrupted, UserError
 from stages.model import processes
 from stages.params import Params
 from stages.training.durations import in_words
+from stages.training.live_metrics import LiveMetrics
+from stages.training.trackers import Tracker, trackers
 
 MEASURED = 10  # steps
 LOSSES = "FINETUNE_LOSSES"  # environment variable: the path of `LossFile`
 LOSS_NOT_FINITE = "the {} loss at step {} is not a number: lower finetune.learning_rate"
 
 
-def training_callbacks(params: Params) -> list[TrainerCallback]:
-    """Everything that happens beside the steps of one training."""
+def training_callbacks(params: Params, live: Path | None = None) -> list[TrainerCallback]:
+    """Everything that happens beside the steps of one training.
+
+    `live` is the folder that gets the metrics so far.
+    """
     return [
+        *map(Tracker, trackers(params.run)),
         Progress(),
         TimeLeft(),
         EarlyStopping(params.finetune.patience),
         LossFile(),
+        *([LiveMetrics(live)] if live else []),
         Checkpoints(params.run.checkpoint_minutes),
     ]
 

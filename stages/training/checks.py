@@ -8,10 +8,12 @@ from stages.common.cli import UserError
 from stages.model.base_config import check_context, load_config
 from stages.model.hardware import Hardware
 from stages.params import Params
+from stages.training.trackers import check_installed
 
 
 def check_support(params: Params, hardware: Hardware) -> None:
-    """Raise a `UserError` for the first training param that the hardware does not support."""
+    """Raise a `UserError` for the first training param that this machine does not support."""
+    check_installed(params.run)
     knobs, xla = params.finetune, hardware.device == "xla"
     if knobs.optim.startswith("paged") and hardware.device != "cuda":
         raise UserError(f"finetune.optim is {knobs.optim}: it pages a CUDA GPU's memory")

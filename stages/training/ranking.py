@@ -85,6 +85,7 @@ def train(
     arguments = training_arguments(one_epoch, hardware, folder, len(rows))
     # The last weights are the result: the ranking raises the loss on references, so that loss
     # cannot choose the best checkpoint.
+    arguments.run_name += "-ranking"
     arguments.eval_strategy, arguments.load_best_model_at_end = "no", False
     trainer = RankingTrainer(
         model=model,

@@ -46,10 +46,6 @@ class ResumableTrainer(HalvingTrainer):
         first = int(last.name.partition("-")[2]) if last else 0
         self.steps = self.state.global_step - first
 
-    def losses(self, key: str) -> list[tuple[int, float]]:
-        """Pairs of step and logged value; `key` is `loss` or `eval_loss`."""
-        return [(row["step"], row[key]) for row in self.state.log_history if key in row]
-
     def _get_train_sampler(self, train_dataset=None) -> EpochSampler:
         size = self.args.train_batch_size * self.args.gradient_accumulation_steps
         lengths = list(self.train_dataset["length"])

@@ -149,7 +149,11 @@ def test_a_server_that_starts_late_is_waited_for():
 
 @pytest.mark.parametrize(
     ("faults", "patience", "said"),
-    [([400], 1, "status 400"), ([401], 1, "status 401"), ([503] * 99, 0.01, "status 503")],
+    [
+        ([400], 1, "status 400"),
+        ([401], 1, "status 401: is OPENAI_API_KEY set"),
+        ([503] * 99, 0.01, "status 503"),
+    ],
 )
 def test_a_refusal_is_one_sentence_without_the_customers_words(served, faults, patience, said):
     served.faults = faults

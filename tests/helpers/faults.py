@@ -162,7 +162,7 @@ def thirty_epochs_of_ranking() -> None:
 
     def train_to_end(original, self):
         original(self)
-        print("LOSSES", *(loss for _, loss in self.losses("loss")))
+        print("LOSSES", *(row["loss"] for row in self.state.log_history if "loss" in row))
 
     wrap(ranking, "training_arguments", training_arguments)
     wrap(ranking.RankingTrainer, "train_to_end", train_to_end)

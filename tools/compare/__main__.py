@@ -13,6 +13,7 @@ from stages.common.cli import run
 from tools.compare.bleu import bleu_section
 from tools.compare.faithfulness import faithfulness_section
 from tools.compare.markdown import code
+from tools.compare.ratings import ratings_section
 from tools.compare.revision import Revision, commit, working_tree
 from tools.compare.runs import experiments, recipe, runs_of
 from tools.compare.sections import metrics_section, params_section, stages_section
@@ -38,6 +39,7 @@ def comment(base: Revision, head: Revision) -> str:
     sections = [
         bleu_section(old, new, notes),
         faithfulness_section(old, new, notes),
+        ratings_section(base, head, notes),
         metrics_section(base, head, notes),
         params_section(base, head),
         stages_section(base, head, notes),

@@ -20,7 +20,9 @@ def read_measures(revision: Revision) -> dict[str, dict[str, dict[str, float | N
     """Faithfulness by system, dialogue and measure: those that the revision's table has."""
 
     def values(row: dict[str, str]) -> dict[str, float | None]:
-        return {k: float(row[k]) if row[k] else None for k in [*MEASURES, WITH_A_MODEL] if k in row}
+        return {
+            k: float(row[k]) if row[k] else None for k in [*MEASURES, *WITH_A_MODEL] if k in row
+        }
 
     return read(revision, values)
 

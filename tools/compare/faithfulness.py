@@ -38,7 +38,7 @@ def faithfulness_section(old: list[Revision], new: list[Revision], notes: list[s
     if not tested:
         return []
     explained = (
-        "Of the tuned model; shares in percent, density in words. Means over the dialogues whose"
+        "Of the tuned model; shares in percent, density in words, pmi in nats a token. Means over the dialogues whose"
         f" summaries have such a thing; a verdict takes {FEWEST}. Each measure is tested alone: of"
         " twenty, one differs by chance."
     )
