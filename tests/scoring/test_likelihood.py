@@ -125,9 +125,10 @@ def test_a_real_model_tells_dialogues_apart():
 
     if not (ROOT / "models/base/model.safetensors").exists():
         pytest.skip("models/base is not here")
-    dialogues = read_dialogsum(shared("data/dialogsum/dev.jsonl"))[:3]
+    dialogues = read_dialogsum(shared("data/dialogsum/dev.jsonl"))[:6]
     gain = Likelihood(ROOT / "models/base")
     texts = [references[0] for _, references in dialogues]
-    for n, (turns, _) in enumerate(dialogues):
-        found = gain(turns, texts)
-        assert max(range(3), key=found.__getitem__) == n
+    found = [gain(turns, texts) for turns, _ in dialogues]
+    own = [row.pop(n) for n, row in enumerate(found)]
+    above = sum(one > other for one, row in zip(own, found, strict=True) for other in row)
+    assert above / 30 > 0.8  # its own summary beside another dialogue's, as AUC counts it
