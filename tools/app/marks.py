@@ -34,14 +34,19 @@ def shown(text: str) -> str:
     return escape(text).replace("\n", "<br>")
 
 
-def summary_card(title: str, text: str, spans: list[dict] | None, foot: str = "") -> str:
+def summary_card(title: str, text: str, spans: list[dict] | None) -> str:
     """One summary under its title; `spans` is None where nothing could check it."""
-    body = marked(text, spans or []) if text else "<em>(it wrote nothing)</em>"
+    body = marked(text, spans or []) if text else "<em>it wrote nothing</em>"
     if spans is None:
         count = "not checked"
     else:
         count = f"{len(spans)} marked" if spans else "nothing marked"
-    note = f'<p class="foot">{count}{" · " + escape(foot) if foot else ""}</p>'
+    return card(title, body, count)
+
+
+def card(title: str, body: str, foot: str = "") -> str:
+    """`body` is HTML."""
+    note = f'<p class="foot">{escape(foot)}</p>' if foot else ""
     return f'<section class="card"><h4>{escape(title)}</h4><p>{body}</p>{note}</section>'
 
 

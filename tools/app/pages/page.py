@@ -9,7 +9,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from tools.app import limits
-from tools.app.pages import summarise
+from tools.app.pages import browse, compare, summarise
 from tools.app.service import Service
 
 TITLE = "Conversation summarizer"
@@ -47,8 +47,13 @@ def build(service: Service) -> gr.Blocks:
         gr.HTML(f"<h1>{TITLE}</h1>", elem_id="title")
         state = gr.HTML(lambda: status(service), elem_id="state", elem_classes="live")
         timer = gr.Timer(1)
-        with gr.Tabs(), gr.Tab("Summarise"):
-            summarise.tab(service)
+        with gr.Tabs():
+            with gr.Tab("Summarise"):
+                summarise.tab(service)
+            with gr.Tab("Test split") as split:
+                browse.tab(split)
+            with gr.Tab("Compare") as two:
+                compare.tab(two)
         timer.tick(
             lambda: (status(service), gr.Timer(active=service.state == "loading")),
             outputs=[state, timer],
