@@ -47,7 +47,7 @@ def summary_card(title: str, text: str, spans: list[dict] | None) -> str:
 def card(title: str, body: str, foot: str = "") -> str:
     """`body` is HTML."""
     note = f'<p class="foot">{escape(foot)}</p>' if foot else ""
-    return f'<section class="card"><h4>{escape(title)}</h4><p>{body}</p>{note}</section>'
+    return f'<section class="card"><h3>{escape(title)}</h3><p>{body}</p>{note}</section>'
 
 
 def side_by_side(cards: Iterable[str]) -> str:
@@ -81,3 +81,9 @@ def notice(text: str, kind: str = "note") -> str:
     """A sentence of the page's own; `kind` is note, busy or error."""
     words = {"note": "", "busy": "", "error": "<strong>Error:</strong> "}[kind]
     return f'<p class="notice {kind}">{words}{escape(text)}</p>'
+
+
+def sentence(error: Exception) -> str:
+    """An error whose text is for the user, as a sentence of its own."""
+    text = str(error)
+    return notice(f"{text[:1].upper()}{text[1:]}.", "error")

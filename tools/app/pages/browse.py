@@ -42,7 +42,7 @@ def show(one: Dialogue, key: str = "bleu") -> str:
     ]
     return "".join(
         [
-            f"<article><h3>Dialogue {marks.escape(one.id)}</h3>",
+            f"<article><h2>Dialogue {marks.escape(one.id)}</h2>",
             figures(one, key),
             marks.side_by_side(cards),
             references(one),
@@ -54,7 +54,7 @@ def show(one: Dialogue, key: str = "bleu") -> str:
 
 def references(one: Dialogue) -> str:
     items = "".join(f"<li>{marks.shown(text)}</li>" for text in one.references)
-    return f'<h4>References</h4><ul class="refs">{items}</ul>'
+    return f'<h3>References</h3><ul class="refs">{items}</ul>'
 
 
 def figures(one: Dialogue, key: str) -> str:
@@ -68,7 +68,8 @@ def figures(one: Dialogue, key: str) -> str:
         for model, values in one.figures.items()
     ]
     table = f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-    return f'<div class="figures" tabindex="0" role="region" aria-label="Figures">{table}</div>'
+    name = f"Figures of {marks.escape(one.id)}"
+    return f'<div class="figures" tabindex="0" role="region" aria-label="{name}">{table}</div>'
 
 
 def tag(text: str, strong: bool) -> str:

@@ -78,7 +78,7 @@ def show_change(one: Change, found: Comparison, here: dict[str, Dialogue], key: 
     by = "" if one.by is None else f", {one.by:+.2f}"
     by += " of the corpus" if by and key == BLEU else ""
     parts = [
-        f"<article><h3>Dialogue {marks.escape(one.id)}</h3>",
+        f"<article><h2>Dialogue {marks.escape(one.id)}</h2>",
         f"<p>{MEASURES[key]}: {rounded(one.before)} → {rounded(one.after)}{by}</p>",
         marks.side_by_side(
             [card("Before", found.before, one.id), card("After", found.after, one.id)]

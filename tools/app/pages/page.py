@@ -16,6 +16,12 @@ TITLE = "Conversation summarizer"
 STYLE = Path(__file__).with_name("style.css")
 SCRIPT = Path(__file__).with_name("page.js")
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+# Dark enough for white letters.
+BUTTONS = {
+    f"button_primary_background_fill{state}{mode}": colour
+    for state, colour in (("", "*primary_600"), ("_hover", "*primary_700"))
+    for mode in ("", "_dark")
+}
 SWEEP = (60, 60)  # seconds: how often uploads that nobody read are removed, and from what age
 
 
@@ -23,7 +29,7 @@ def mount(app: FastAPI, service: Service) -> FastAPI:
     """`app` with the page at its root."""
     theme = gr.themes.Default(
         primary_hue="indigo", neutral_hue="slate", font=FONTS, font_mono=("ui-monospace",)
-    )
+    ).set(**BUTTONS)
     return gr.mount_gradio_app(
         app,
         build(service),

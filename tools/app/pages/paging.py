@@ -52,8 +52,7 @@ def page_of(listing: Callable[..., Listing], page: int, values: tuple) -> tuple[
     try:
         found = listing(*values)
     except UserError as error:
-        text = str(error)
-        return 1, marks.notice(f"{text[:1].upper()}{text[1:]}.", "error")
+        return 1, marks.sentence(error)
     count = len(found.items)
     pages = max(1, -(-count // AT_ONCE))
     page = min(max(page, 1), pages)

@@ -80,8 +80,7 @@ def steps(service: Service, read) -> Iterator[str]:
         written = [future.result() for future in futures]
         yield page(models, found, dict(zip(map(id, good), written, strict=True)), redacted, more)
     except (UserError, NotReady, Busy) as error:
-        text = str(error)
-        yield marks.notice(f"{text[:1].upper()}{text[1:]}.", "error")
+        yield marks.sentence(error)
 
 
 def progress(futures: list[Future]) -> Iterator[str]:
@@ -110,7 +109,7 @@ def page(
         parts.append(marks.notice(text))
     for one in found:
         title = "Summary" if len(found) == 1 else f"Conversation {one.id}"
-        parts.append(f"<article><h3>{marks.escape(title)}</h3>")
+        parts.append(f"<article><h2>{marks.escape(title)}</h2>")
         if one.fault or too_long(one):
             most = f"it has more than {limits.CHARACTERS:,} characters"
             parts.append(marks.notice(f"{one.place}: {one.fault or most}.", "error"))
