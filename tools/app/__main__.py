@@ -82,9 +82,8 @@ def listen(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=512)
     except OSError as error:
-        raise UserError(
-            f"cannot listen on {host}:{port}: {error.strerror}; see --host and --port"
-        ) from None
+        why = error.strerror.partition(" (")[0]  # Python repeats the address
+        raise UserError(f"cannot listen on {host}:{port}: {why}; see --host and --port") from None
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The tab where a conversation is pasted or uploaded and summarised."""
 
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -26,7 +27,9 @@ def tab(service: Service) -> None:
     with gr.Row():
         button = gr.Button("Summarise", variant="primary", elem_id="summarise")
         upload = gr.UploadButton("Upload a file", elem_id="upload")
-        example = gr.Button("Fill in an example", elem_id="example")
+        # Its own way to a path leaves an empty file behind.
+    upload._process_single_file = lambda data: data.path
+    example = gr.Button("Fill in an example", elem_id="example")
     out = gr.HTML(elem_id="summaries", elem_classes="live")
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     example.click(lambda: EXAMPLE, outputs=text, queue=False, **quiet)
@@ -54,9 +57,10 @@ def of_file(service: Service, path: str) -> Iterator[str]:
     file = Path(path)
     try:
         content = file.read_bytes()
-    finally:
-        file.unlink(missing_ok=True)
-        file.parent.rmdir()
+        shutil.rmtree(file.parent)
+    except FileNotFoundError:  # somebody else sent the same at the same time
+        yield marks.notice(f"{file.name} is gone: upload it again.", "error")
+        return
     if not content:
         yield marks.notice(f"{file.name} is empty.", "error")
         return
