@@ -12,7 +12,7 @@ from tools.app import marks
 CHAT = "Customer: my parcel with order #48213 never came\nAgent: sorry, mail jo@example.com"
 HACK = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>"
 PHONE = {"width": 360, "height": 740}
-TABS = ["Summarise", "Test split", "Compare"]
+TABS = ["Summarise", "Test split", "Compare", "Rate"]
 
 
 expect.set_options(timeout=30_000)  # the machine may be busy

@@ -9,7 +9,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from tools.app import limits
-from tools.app.pages import browse, compare, summarise
+from tools.app.pages import browse, compare, rate, summarise
 from tools.app.service import Service
 
 TITLE = "Conversation summarizer"
@@ -60,6 +60,8 @@ def build(service: Service) -> gr.Blocks:
                 browse.tab(split)
             with gr.Tab("Compare") as two:
                 compare.tab(two)
+            with gr.Tab("Rate"):
+                rate.tab()
         timer.tick(
             lambda: (status(service), gr.Timer(active=service.state == "loading")),
             outputs=[state, timer],
