@@ -1,5 +1,6 @@
 """The tab where a conversation is pasted or uploaded and summarised."""
 
+import json
 import shutil
 import time
 from collections import Counter
@@ -32,7 +33,7 @@ def tab(service: Service) -> None:
     example = gr.Button("Fill in an example", elem_id="example")
     out = gr.HTML(elem_id="summaries", elem_classes="live")
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
-    example.click(lambda: EXAMPLE, outputs=text, queue=False, **quiet)
+    example.click(None, outputs=text, js=f"() => {json.dumps(EXAMPLE)}", **quiet)
 
     # Gradio shows each step of what it sees to be a generator.
     def pasted(given: str) -> Iterator[str]:
