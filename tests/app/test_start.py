@@ -11,7 +11,7 @@ import pytest
 from tests.app.conftest import App
 from tools.app.__main__ import is_loopback
 
-TOKEN = "0123456789abcdef-ü"
+TOKEN = "0123456789abcdef-x"
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,7 @@ def test_a_base_of_another_kind_ends_it_with_the_sentence(project):
         (["--host", "0.0.0.0"], "", "--host 0.0.0.0 lets others in: set SUMMARIZER_TOKEN"),
         (["--host", "::"], "", "set SUMMARIZER_TOKEN"),
         ([], "short", "SUMMARIZER_TOKEN has 5 characters: 16 or more"),
+        ([], "0123456789abcdef-ü", "characters that no HTTP header takes"),
         (["--port", "70000"], "", "--port 70000 is no port"),
         (["--host", "no.such.host.invalid"], TOKEN, "cannot listen on no.such.host.invalid"),
     ],
@@ -103,13 +104,13 @@ def test_it_serves_while_the_model_loads_and_leaves_nothing_behind(project):
 
 def test_the_api_asks_for_the_token(guarded):
     url, body = f"{guarded.url}/v1/summaries", {"conversation": "Customer: hi there"}
-    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN.encode()}):
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}):
         answer = httpx.post(url, json=body, headers=headers)
         assert answer.status_code == 401 and answer.headers["WWW-Authenticate"] == "Bearer"
         assert "token" in answer.json()["error"]["message"]
-    guarded_headers = {"Authorization": f"Bearer {TOKEN}".encode()}
+    guarded_headers = {"Authorization": f"Bearer {TOKEN}"}
     assert httpx.post(url, json=body, headers=guarded_headers).status_code in (200, 503)
-    elsewhere = guarded_headers | {"Host": b"summaries.example.com"}
+    elsewhere = guarded_headers | {"Host": "summaries.example.com"}
     assert httpx.post(url, json=body, headers=elsewhere).status_code in (200, 503)
 
 
@@ -136,9 +137,25 @@ def test_the_page_asks_for_it_once(guarded):
 
 
 def test_a_model_that_is_not_loaded_is_named(guarded):
-    guarded_headers = {"Authorization": f"Bearer {TOKEN}".encode()}
+    guarded_headers = {"Authorization": f"Bearer {TOKEN}"}
     while httpx.get(f"{guarded.url}/health", headers=guarded_headers).status_code != 200:
         assert guarded.process.poll() is None
     body = {"conversation": "Customer: hi there", "base": True}
     answer = httpx.post(f"{guarded.url}/v1/summaries", json=body, headers=guarded_headers)
     assert answer.status_code == 422 and "base model is not loaded" in answer.text
+
+
+def test_a_browser_that_knows_the_token_can_work(guarded, browser):
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(guarded.url)
+        page.get_by_label("Token").fill("wrong")
+        page.keyboard.press("Enter")
+        page.get_by_text("That is not the token.").wait_for()
+        page.get_by_label("Token").fill(TOKEN)
+        page.keyboard.press("Enter")
+        page.locator("#state .ready").wait_for()
+        page.get_by_label("Conversation:").fill("Customer: late again")
+        page.get_by_role("button", name="Summarise").click()
+        page.locator("#summaries .card").wait_for()
+        assert page.locator("#summaries .card").count() == 1, "the base is not loaded"

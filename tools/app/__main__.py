@@ -66,6 +66,8 @@ def check(host: str, token: str | None) -> None:
             f"SUMMARIZER_TOKEN has {len(token)} characters: {limits.TOKEN} or more are needed, such"
             " as `openssl rand -hex 16` prints"
         )
+    if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
+        raise UserError("SUMMARIZER_TOKEN has characters that no HTTP header takes: use ASCII ones")
 
 
 def is_loopback(host: str) -> bool:

@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import zipfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,8 @@ from stages.common.cli import UserError
 from stages.params import Clean
 from stages.sources.json_columns import without_lone_surrogates
 from stages.sources.text import read_text
+from stages.sources.unpacking import blocks
+from tools.app import limits
 from tools.conversations import Conversation, Rows, read_conversation, read_conversations
 from tools.rows import json_rows, kind_of, read_rows
 
@@ -75,6 +78,7 @@ def read_file(name: str, content: bytes, clean: Clean, most: int) -> tuple[list[
         path = Path(folder) / re.sub(r"[^\w.-]", "_", Path(name).name)[-100:]
         path.write_bytes(content)
         try:
+            check_size(path)
             kind = kind_of(path)
             if kind == "text":
                 text = read_text(path)
@@ -91,6 +95,21 @@ def read_file(name: str, content: bytes, clean: Clean, most: int) -> tuple[list[
         except UserError as error:
             raise UserError(str(error).replace(str(path), Path(name).name)) from None
     return found[: most + 1], redacted
+
+
+def check_size(path: Path) -> None:
+    """Few bytes can be many when they are unpacked. Raises `UserError` where they are too many."""
+    size = 0
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            size = sum(item.file_size for item in archive.infolist())
+    else:
+        for block in blocks(path):
+            size += len(block)
+            if size > limits.UNPACKED:
+                break
+    if size > limits.UNPACKED:
+        raise UserError(f"{path} unpacks to more than {limits.UNPACKED:,} bytes")
 
 
 def read_one(text: str, id_: object, place: str, clean: Clean, redacted: Counter) -> Found:
