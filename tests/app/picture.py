@@ -9,7 +9,7 @@ from tests.helpers.data import ROOT
 from tests.helpers.project import Project
 
 PICTURE = ROOT / "docs/pictures/app.png"
-SIZE = {"width": 1000, "height": 860}
+SIZE = {"width": 1100, "height": 960}
 
 
 def main() -> None:

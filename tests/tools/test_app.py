@@ -7,6 +7,7 @@ import zipfile
 import pytest
 
 from stages.common.cli import UserError
+from stages.common.words import ENGLISH
 from stages.params import load
 from tests.helpers.data import ROOT
 from tests.helpers.project import Project
@@ -61,24 +62,21 @@ def test_what_unpacks_to_too_much_is_refused(tmp_path, name):
 
 
 def test_a_marker_leaves_out_what_most_summaries_say():
+    """Conversations and references share "parcel", so that a checker of the split alone marks it."""
     turns = [[{"speaker": "customer", "text": f"my parcel {n} is late"}] for n in range(9)]
-    references = [["Customer complains and waits."] for _ in turns]
-    marker = Marker(turns, references, words=marker_words())
+    references = [["Customer complains: the parcel is late."] for _ in turns]
+    marker = Marker(turns, references, ENGLISH)
+    summary = "Customer complains: the parcel 7 is dry."
     new = [{"speaker": "customer", "text": "the seat is wet"}]
-    summary = "Customer complains and waits on 7 wet seats for Anna."
+    split = marker.checker.check(new, [summary])[0].spans
+    assert [summary[span.start : span.end] for span in split] == ["parcel", "7", "dry"]
     found = marker(new, {"tuned": summary, "base": ""})
     assert [(span["kind"], span["text"]) for span in found["tuned"]] == [
         ("number", "7"),
-        ("name", "Anna"),
-    ] or ("word", "for") in [(span["kind"], span["text"]) for span in found["tuned"]]
-    assert all(summary[s["start"] : s["end"]] == s["text"] for s in found["tuned"])
+        ("word", "dry"),
+    ]
+    assert all(summary[span["start"] : span["end"]] == span["text"] for span in found["tuned"])
     assert found["base"] == []
-
-
-def marker_words():
-    from stages.common.words import ENGLISH
-
-    return ENGLISH
 
 
 def test_the_test_split_is_ordered_by_any_figure(reproduced, monkeypatch):

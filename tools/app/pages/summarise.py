@@ -26,11 +26,11 @@ LABEL = "Conversation: a turn a line, opened by the speaker's name; or JSON"
 def tab(service: Service) -> None:
     text = gr.Textbox(label=LABEL, lines=8, max_lines=20, max_length=limits.BODY)
     with gr.Row():
-        button = gr.Button("Summarise", variant="primary", elem_id="summarise")
-        upload = gr.UploadButton("Upload a file", elem_id="upload")
+        button = gr.Button("Summarise", variant="primary", min_width=150, elem_id="summarise")
+        upload = gr.UploadButton("Upload a file", min_width=150, elem_id="upload")
         # Its own way to a path leaves an empty file behind.
     upload._process_single_file = lambda data: data.path
-    example = gr.Button("Fill in an example", elem_id="example")
+    example = gr.Button("Fill in an example", min_width=150, elem_id="example")
     out = gr.HTML(elem_id="summaries", elem_classes="live")
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     example.click(None, outputs=text, js=f"() => {json.dumps(EXAMPLE)}", **quiet)
