@@ -72,7 +72,7 @@ test-trackers: .venv/dev .venv-trackers/installed
 
 # The app in a real browser.
 test-app: .venv/dev
-	@command -v chromium chromium-browser >/dev/null || { echo "error: no Chromium: apt-get install chromium" >&2; exit 1; }
+	@command -v chromium || command -v chromium-browser || { echo "error: no Chromium: apt-get install chromium" >&2; exit 1; }
 	$(PIP) install -c constraints.txt -r tests/app/requirements.txt
 	$(BIN)/python -m pytest tests/app
 

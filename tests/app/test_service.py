@@ -4,8 +4,10 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from starlette.testclient import TestClient
 
 from stages.common.cli import UserError
+from tools.app.api import build
 from tools.app.service import Busy, NotReady, Service
 
 
@@ -93,6 +95,21 @@ def test_what_waits_when_it_stops_is_refused(service, slow):
         waiting.result(0)
     with pytest.raises(NotReady):
         service.ask(["later"], ["tuned"])
+
+
+def test_a_fault_of_the_program_is_json_too_and_keeps_its_traceback():
+    class Broken:
+        def ready(self):
+            raise ZeroDivisionError
+
+    with TestClient(build(Broken(), False), raise_server_exceptions=False) as client:
+        answer = client.post("/v1/summaries", json={"conversation": "hi there"})
+    assert answer.status_code == 500 and "terminal" in answer.json()["error"]["message"]
+    with (
+        TestClient(build(Broken(), False)) as client,
+        pytest.raises(ZeroDivisionError),
+    ):
+        client.post("/v1/summaries", json={"conversation": "hi there"})
 
 
 def test_models_that_cannot_be_loaded_are_told(slow):

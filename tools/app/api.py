@@ -127,6 +127,10 @@ def handle_errors(app: FastAPI) -> None:
     def unable(error: UserError) -> JSONResponse:
         return problem(500, str(error))
 
+    @handler(Exception)
+    def unexpected(_error: Exception) -> JSONResponse:
+        return problem(500, "this failed: the terminal of the server says why")
+
     @handler(HTTPException)
     def http(error: HTTPException) -> JSONResponse:
         # FastAPI's own word for what is no text.

@@ -86,6 +86,9 @@ def steps(service: Service, read) -> Iterator[str]:
         yield page(models, found, dict(zip(map(id, good), written, strict=True)), redacted, more)
     except (UserError, NotReady, Busy) as error:
         yield marks.sentence(error)
+    except Exception:
+        yield marks.notice("This failed: the terminal says why.", "error")
+        raise
 
 
 def progress(futures: list[Future]) -> Iterator[str]:
