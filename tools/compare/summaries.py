@@ -32,7 +32,7 @@ def read_out(locked: dict[str, dict], path: str) -> bytes | None:
         if out["path"] == path
     ]
     for wanted in hashes:
-        for file in (Path(path), cache_folder() / "files/md5" / wanted[:2] / wanted[2:]):
+        for file in (Path(path), cache_folder(Path.cwd()) / "files/md5" / wanted[:2] / wanted[2:]):
             content = file.read_bytes() if file.is_file() else b""
             if md5(content) == wanted:
                 return content
@@ -40,7 +40,7 @@ def read_out(locked: dict[str, dict], path: str) -> bytes | None:
 
 
 @cache
-def cache_folder() -> Path:
+def cache_folder(project: Path) -> Path:
     command = [sys.executable, "-m", "dvc", "cache", "dir"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     return Path(done.stdout.strip() or ".dvc/cache")
