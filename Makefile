@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: repro test lint preset report bench test-xla test-export test-scale test-trackers clean-venv
+.PHONY: repro test lint preset report app bench test-xla test-export test-scale test-trackers test-app clean-venv
 
 repro: .venv/runtime
 	@$(BIN)/python -m tools.repro
@@ -22,6 +22,10 @@ preset: .venv/runtime ## NAME=…: a file of presets/ written over params.yaml
 
 report: .venv/dev ## pictures of the metrics, for README and pull requests; a page to open
 	$(BIN)/python -m tools.report
+
+app: .venv/runtime ## a page and an HTTP API for summaries: docs/app.md
+	$(PIP) install -r requirements-app.txt
+	$(BIN)/python -m tools.app
 
 bench: .venv/dev ## after `make repro`; benchmarks/README.md says what each measures
 	$(PIP) install -c constraints.txt -r benchmarks/requirements.txt
@@ -65,6 +69,12 @@ test-trackers: .venv/dev .venv-trackers/installed
 .venv-trackers/installed: .venv/dev tests/trackers/requirements.txt
 	$(PIP) install --upgrade --no-deps --target .venv-trackers -r tests/trackers/requirements.txt
 	@touch $@
+
+# The app in a real browser.
+test-app: .venv/dev
+	@command -v chromium || command -v chromium-browser || { echo "error: no Chromium: apt-get install chromium" >&2; exit 1; }
+	$(PIP) install -c constraints.txt -r tests/app/requirements.txt
+	$(BIN)/python -m pytest tests/app
 
 # A .venv whose set-up was interrupted, or whose Python is gone, has no pip that runs: begin again.
 .venv/runtime: requirements.txt constraints.txt

@@ -48,6 +48,11 @@ NOT_RUN = {
     "python -m tools.ratings score ratings/ana.csv ratings/ben.csv": "it takes people: tests/tools/test_ratings.py",
     "python -m tools.judge --url http://127.0.0.1:8000 --model NAME --dry-run": "NAME is a model: tests/tools/test_judge.py",
     "python -m tools.judge --url https://api.example.com/v1 --model NAME --prices 0.15 0.60": "tests/tools/test_judge.py has a server",
+    "make app": "it serves until it is stopped: tests/app",
+    "python -m tools.app --port 8080 --no-base": "tests/app/test_start.py",
+    "export SUMMARIZER_TOKEN=$(openssl rand -hex 16)": "the next command takes it",
+    "python -m tools.app --host 0.0.0.0": "tests/app/test_start.py",
+    """curl http://127.0.0.1:7860/v1/summaries -H 'Content-Type: application/json'   -d '{"conversation": "Customer: my parcel never came\\nAgent: sorry! please DM us the number"}'""": "tests/app/test_api.py asks over a socket",
     "python -m tools.compare main my-branch": "tests/tools/test_compare.py compares two commits",
 }
 

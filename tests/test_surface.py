@@ -119,11 +119,13 @@ TARGETS = [
     "lint",
     "preset",
     "report",
+    "app",
     "bench",
     "test-xla",
     "test-export",
     "test-scale",
     "test-trackers",
+    "test-app",
     "clean-venv",
 ]
 
@@ -179,6 +181,11 @@ STAGES = {
 }
 
 TOOLS = {
+    "tools.app": [
+        "--host",
+        "--port",
+        "--no-base",
+    ],
     "tools.card": [],
     "tools.compare": [
         "base",

@@ -5,6 +5,7 @@ The columns of the training data go first. A row that lacks them may have `turns
 read as training read its texts.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from itertools import groupby
 from typing import NamedTuple
@@ -41,40 +42,55 @@ class Rows(NamedTuple):
     table: Callable[[list[int]], pl.DataFrame]
 
 
+class Conversation(NamedTuple):
+    """A cleaned conversation: turns of `speaker` and `text`, and the text that a model is given."""
+
+    turns: list[dict]
+    text: str
+
+
 def render(rows: Rows, clean: Clean) -> tuple[dict[int, str], dict[int, str]]:
     """The conversations as the model was trained to read them, and why the other rows have none,
     both by the number of the row."""
-    texts, faults = {}, {}
+    found, faults = read_conversations(rows, clean)
+    return {i: conversation.text for i, conversation in found.items()}, faults
+
+
+def read_conversations(
+    rows: Rows, clean: Clean, redacted: Counter | None = None
+) -> tuple[dict[int, Conversation], dict[int, str]]:
+    """The conversations of `render` with their turns; `redacted` gains what was, by kind."""
+    read, faults = {}, {}
 
     def attempt(numbers: list[int], columns: Columns | None) -> None:
         try:
             table = rows.table(numbers)
             chosen = columns or choose(table, clean.columns)
-            found, reasons = clean_table(table, chosen, clean)
+            found, reasons = clean_table(table, chosen, clean, redacted)
         except UserError as error:
             faults.update(dict.fromkeys(numbers, str(error)))
             return
-        texts.update({numbers[i]: text for i, text in found.items()})
+        read.update({numbers[i]: conversation for i, conversation in found.items()})
         faults.update({numbers[i]: EMPTY.get(why, why) for i, why in reasons.items()})
 
     every = range(len(rows.ids))
     if alike := [i for i in every if reaches(clean.columns, rows.names[i])]:
         attempt(alike, clean.columns)
     # Rows that are laid out otherwise, and rows that had others of another type beside them.
-    others = sorted((i for i in every if i not in texts), key=lambda i: rows.names[i])
+    others = sorted((i for i in every if i not in read), key=lambda i: rows.names[i])
     for _, same in groupby(others, key=lambda i: rows.names[i]):
         same = list(same)
         attempt(same, None)
         for number in same if len(same) > 1 else ():
-            if number not in texts:
+            if number not in read:
                 attempt([number], None)
-    return texts, {i: why for i, why in faults.items() if i not in texts}
+    return read, {i: why for i, why in faults.items() if i not in read}
 
 
 def clean_table(
-    table: pl.DataFrame, columns: Columns, clean: Clean
-) -> tuple[dict[int, str], dict[int, str]]:
-    """Rendered conversations by row, and why the other rows have none."""
+    table: pl.DataFrame, columns: Columns, clean: Clean, redacted: Counter | None = None
+) -> tuple[dict[int, Conversation], dict[int, str]]:
+    """Conversations by row, and why the other rows have none."""
     frame = pl.DataFrame(
         {
             "id": pl.Series([str(i) for i in range(len(table))], dtype=pl.String),
@@ -84,11 +100,15 @@ def clean_table(
     )
     # Where training called its speakers so, a text may write Customer.
     roles = SIDES if clean.columns.customer and not clean.roles else clean.roles
-    kept, malformed, _ = clean_batch(
+    kept, malformed, counts = clean_batch(
         frame, clean.model_copy(update={"columns": columns, "roles": roles})
     )
-    texts = dict(zip(map(int, kept["id"]), render_conversations(kept["turns"]), strict=True))
-    return texts, {int(id_): why for id_, why in malformed.select("id", "reason").iter_rows()}
+    if redacted is not None:
+        redacted += counts
+    texts = render_conversations(kept["turns"])
+    pairs = map(Conversation, kept["turns"].to_list(), texts)
+    read = dict(zip(map(int, kept["id"]), pairs, strict=True))
+    return read, {int(id_): why for id_, why in malformed.select("id", "reason").iter_rows()}
 
 
 def reaches(columns: Columns, names: tuple[str, ...]) -> bool:
@@ -165,8 +185,13 @@ def is_text(value: object) -> bool:
 
 def render_text(text: str, clean: Clean) -> str:
     """The one conversation that a text is; `UserError` where it holds no words."""
+    return read_conversation(text, clean).text
+
+
+def read_conversation(text: str, clean: Clean, redacted: Counter | None = None) -> Conversation:
+    """The conversation of `render_text` with its turns; `redacted` gains what was, by kind."""
     columns = text_columns(clean.columns, "text")
-    found, _ = clean_table(pl.DataFrame({"text": [text]}), columns, clean)
+    found, _ = clean_table(pl.DataFrame({"text": [text]}), columns, clean, redacted)
     if not found:
         raise UserError("no words to summarise")
     return found[0]

@@ -14,25 +14,33 @@ PATH = "data/summaries/tuned.jsonl"
 def read_summaries(locked: dict[str, dict]) -> dict[str, str] | None:
     """Summary by dialogue, from the working tree or DVC's cache; None where neither has them.
 
-    `locked` is the revision's dvc.lock: only the file with the hash it names is taken.
+    `locked` is the revision's dvc.lock.
     """
+    content = read_out(locked, PATH)
+    if content is None:
+        return None
+    rows = map(json.loads, content.decode("utf-8").splitlines())
+    return {row["id"]: row["summary"] for row in rows}
+
+
+def read_out(locked: dict[str, dict], path: str) -> bytes | None:
+    """A file that a stage has made: only one with the hash that dvc.lock names is taken."""
     hashes = [
         out.get("md5") or ""
         for stage in locked.values()
         for out in stage.get("outs") or []
-        if out["path"] == PATH
+        if out["path"] == path
     ]
     for wanted in hashes:
-        for file in (Path(PATH), cache_folder() / "files/md5" / wanted[:2] / wanted[2:]):
+        for file in (Path(path), cache_folder(Path.cwd()) / "files/md5" / wanted[:2] / wanted[2:]):
             content = file.read_bytes() if file.is_file() else b""
             if md5(content) == wanted:
-                rows = map(json.loads, content.decode("utf-8").splitlines())
-                return {row["id"]: row["summary"] for row in rows}
+                return content
     return None
 
 
 @cache
-def cache_folder() -> Path:
+def cache_folder(project: Path) -> Path:
     command = [sys.executable, "-m", "dvc", "cache", "dir"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     return Path(done.stdout.strip() or ".dvc/cache")

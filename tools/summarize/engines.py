@@ -22,10 +22,10 @@ def as_trained(params: Params) -> tuple["Usage", Params]:
     return usage, adopt(usage, params)
 
 
-def summarizer(params: Params, usage: "Usage", base: bool = False) -> Write:
-    """A function from conversations to what each model writes of them, `tuned` and, if asked for,
-    `base`. With `generate.server` no model is loaded."""
-    from stages.generate import load_model, summarize
+def load_models(params: Params, usage: "Usage", base: bool = False) -> tuple[object, dict]:
+    """The tokenizer, and the models by name: `tuned` and, if asked for, `base`. Where
+    `generate.server` has the tuned one, None stands for it."""
+    from stages.generate import load_model
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_tokenizer
 
@@ -37,13 +37,24 @@ def summarizer(params: Params, usage: "Usage", base: bool = False) -> Write:
         models["tuned"] = load_model(params, hardware, usage)
         if base:
             models["base"] = load_model(params, hardware, None)
+    return tokenizer, models
+
+
+def write_with(model, tokenizer, texts: list[str], params: Params, usage: "Usage") -> list[str]:
+    """What one of the models writes of each conversation."""
+    from stages.generate import summarize
+
+    how = {"progress": False, "frame": usage.rendered}
+    return summarize(model, tokenizer, texts, params.format_prompts, params.generate, **how)
+
+
+def summarizer(params: Params, usage: "Usage", base: bool = False) -> Write:
+    """A function from conversations to what each model writes of them, `tuned` and, if asked for,
+    `base`. With `generate.server` no model is loaded."""
+    tokenizer, models = load_models(params, usage, base)
 
     def write(texts: list[str]) -> list[dict[str, str]]:
-        how = {"progress": False, "frame": usage.rendered}
-        written = [
-            summarize(model, tokenizer, texts, params.format_prompts, params.generate, **how)
-            for model in models.values()
-        ]
+        written = [write_with(one, tokenizer, texts, params, usage) for one in models.values()]
         return [
             dict(zip(models, summaries, strict=True)) for summaries in zip(*written, strict=True)
         ]

@@ -1,0 +1,56 @@
+"""The app as one process: models in a thread, page and API on a socket."""
+
+import os
+import socket
+import threading
+from tempfile import TemporaryDirectory
+
+import uvicorn
+from fastapi import FastAPI
+
+from stages.params import Params
+from tools.app import limits
+from tools.app.api import build
+from tools.app.guard import Guard
+from tools.app.models import Models
+from tools.app.service import Service
+
+
+def serve(
+    params: Params, base: bool, token: str | None, listening: socket.socket, where: str
+) -> None:
+    """Serve until a signal comes, or until it is clear that the models cannot be loaded."""
+    service = Service(lambda: Models(params, base), limits.WAITING)
+    service.start()
+    with TemporaryDirectory(prefix="summarizer-") as uploads:
+        # Gradio reads them when it is imported.
+        os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": uploads}
+        from tools.app.pages.page import mount
+
+        app = mount(build(service, bool(token)), service)
+        listen_until_stopped(app, service, token, listening, where)
+    if service.error:
+        raise service.error
+
+
+def listen_until_stopped(
+    app: FastAPI, service: Service, token: str | None, listening: socket.socket, where: str
+) -> None:
+    config = uvicorn.Config(Guard(app, token), log_config=None, access_log=False, lifespan="on")
+    config.timeout_graceful_shutdown = 5
+    server = uvicorn.Server(config)
+    threading.Thread(target=watch, args=(service, server), daemon=True).start()
+    print(f"app: {where} is ready, the model is being loaded; Ctrl-C stops it")
+    try:
+        server.run(sockets=[listening])
+    finally:
+        service.stop()
+
+
+def watch(service: Service, server: uvicorn.Server) -> None:
+    """Say when the model is there; end the server if it will never be."""
+    service.loaded.wait()
+    if service.error:
+        server.should_exit = True
+    else:
+        print("app: the model is loaded")
