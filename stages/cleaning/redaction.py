@@ -12,7 +12,15 @@ from itertools import compress
 
 import polars as pl
 
-from stages.cleaning import addresses, digit_runs, disguised, ibans, order_numbers
+from stages.cleaning import (
+    addresses,
+    digit_runs,
+    disguised,
+    grouped,
+    ibans,
+    national_ids,
+    order_numbers,
+)
 from stages.cleaning.ascii_view import CHANGED, ascii_view, hide, shown
 from stages.params import Redaction
 
@@ -124,8 +132,10 @@ def _finders_of(regions: tuple[str, ...], patterns: tuple[tuple[str, str], ...])
         (partial(disguised.find_joined, regions=regions), disguised.JOINED_SIEVE),
         (partial(disguised.find_singles, regions=regions), disguised.SINGLE_SIEVE),
         (partial(disguised.find_broken, regions=regions), disguised.BROKEN_SIEVE),
+        (partial(grouped.find_grouped, regions=regions), grouped.SIEVE),
         (ibans.find_ibans, ibans.SIEVE),
         (addresses.find_ips, addresses.IP_SIEVE),
+        (national_ids.find_ids, national_ids.SIEVE),
         (order_numbers.find_named, order_numbers.sieve_named),
         (order_numbers.find_parcels, order_numbers.PARCEL_SIEVE),
         (partial(digit_runs.find_numbers, regions=regions), digit_runs.SIEVE),
