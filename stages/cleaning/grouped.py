@@ -1,7 +1,7 @@
 """Cards and phones whose groups have commas, bars, tildes or stars between them: 07700,900123.
 
 Lists of prices, years and scores are written so, too. A card is told by its check digit, a phone by
-the 0 or + that it begins with; with spaces, or without a 0, a word such as *number* has to say so.
+the 0 or + that it begins with; with spaces, or without these, a word such as *number* has to say so.
 """
 
 import re
@@ -13,8 +13,8 @@ from stages.cleaning.identifiers import are_round, kind_of
 MARK = r" ?(?:[,;|~*\u2026]|\.{3}) ?"
 SIEVE = r"[0-9]{2}" + MARK + r"[0-9]{2}"
 GROUPED = re.compile(
-    rf"(?<![\w.,])(?<![\w)][ /+-])(?P<plus>\+?)\d{{1,6}}(?P<mark>{MARK})\d{{2,7}}(?:(?P=mark)\d{{2,7}}){{0,4}}"
-    rf"(?![A-Za-z]|[ ()./-]{{0,2}}\d|{MARK}\d)",
+    rf"(?<!\d)(?<!\d[ ().,/|~*;\u2026-])(?P<plus>\+?)\d{{1,6}}(?P<mark>{MARK})\d{{2,7}}(?:(?P=mark)\d{{2,7}}){{0,4}}"
+    rf"(?![ ()./-]{{0,2}}\d|{MARK}\d)",
     re.ASCII,
 )
 CARD = ([4, 4, 4, 4], [4, 6, 5])
@@ -30,7 +30,7 @@ def find_grouped(text: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int
         named = bool(NUMBER.search(before)) and not COUNTS.search(before)
         kind = kind_of(match["plus"] + "-".join(groups), False, regions)
         if kind == "card":
-            fits = list(map(len, groups)) in CARD and (named or " " not in match["mark"])
+            fits = list(map(len, groups)) in CARD
         else:
             fits = kind == "phone" and (named or is_clear(match, groups))
             fits = fits and not (is_amount(groups) and not match["plus"])
@@ -42,7 +42,9 @@ def is_clear(match: re.Match, groups: list[str]) -> bool:
     """Whether a list of digits can hardly be anything else than a phone."""
     first = match["plus"] or (groups[0][0] == "0" and groups[0][1:2] != "0" and len(groups[0]) > 2)
     long = sum(map(len, groups)) > 9 and min(map(len, groups[1:])) > 2
-    return bool(first and long and " " not in match["mark"]) and not all(map(CLOCK.fullmatch, groups))
+    return bool(first and long and " " not in match["mark"]) and not all(
+        map(CLOCK.fullmatch, groups)
+    )
 
 
 def is_amount(groups: list[str]) -> bool:

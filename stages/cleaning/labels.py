@@ -12,7 +12,10 @@ SHAPES = {
     "errors?|https?|status": r"[1-5]\d\d(?:[ /-][1-5]\d\d)+",
 }
 LABELLED = [
-    (re.compile(rf"(?<![a-z])(?:{word}){NUMBER}[ :.#=]{{1,3}}\Z", re.IGNORECASE), re.compile(shape, re.ASCII))
+    (
+        re.compile(rf"(?<![a-z])(?:{word}){NUMBER}[ :.#=]{{1,3}}\Z", re.IGNORECASE),
+        re.compile(shape, re.ASCII),
+    )
     for word, shape in SHAPES.items()
 ]
 LABEL = re.compile(rf"(?<![a-z])(?:{'|'.join(SHAPES)}){NUMBER}[ :.#=]{{1,3}}\Z", re.IGNORECASE)

@@ -14,7 +14,7 @@ WORDS = {
     "ie-sg": "ppsn?|nric",
 }
 SHAPES = (
-    r"[A-Z]?[ -]?\d\d?[.]?\d{3}[.]?\d{3}[ -]?[A-Z]{1,2}",  # 12345678-Z, X1234567L
+    r"(?:[A-Z][ -]?)?\d\d?[.]?\d{3}[.]?\d{3}(?:-?[A-Z]{1,2}|(?-i: [A-Z]))",  # 12345678-Z, X1234567L
     r"[A-Z]{2} ?\d\d ?\d\d ?\d\d ?[A-D]",  # QQ 12 34 56 C
     r"[A-Z]{5} ?\d{4} ?[A-Z]",  # ABCDE1234F
     r"[A-Z]{3} ?[A-Z]{3} ?\d\d[A-Z]\d\d ?[A-Z]\d{3}[A-Z]",  # RSSMRA85T10A562S
@@ -22,8 +22,8 @@ SHAPES = (
 NAMES = "|".join(WORDS.values())
 SIEVE = rf"(?i)(?:^|[^a-z])(?:{NAMES})[^a-z][^0-9\n]{{0,30}}[0-9]"
 NAMED = re.compile(
-    rf"(?<![a-z])(?:{NAMES})(?![a-z])[^\d\n]{{0,20}}?(?<![a-z\d])(?P<id>{'|'.join(SHAPES)})(?![a-z\d])"
-    r"|(?<![a-z])(?:dni|nif)(?![a-z])[^\d\n]{0,20}(?P<digits>\d\d[.]?\d{3}[.]?\d{3})(?!\d)",
+    rf"(?<![a-z])(?:{NAMES})(?![a-z])[^\d\n]{{0,20}}?(?<![a-z\d])(?P<id>{'|'.join(SHAPES)})(?![a-zà-ɏ\d])"
+    r"|(?<![a-z])(?:dni|nif)(?![a-z])[^\d\n]{0,20}(?P<digits>(?<!\d)\d\d[.]?\d{3}[.]?\d{3})(?!\d)",
     re.IGNORECASE | re.ASCII,
 )
 

@@ -30,8 +30,8 @@ Sieve = str | Callable[[pl.Series], pl.Series]
 # For what is shown to people: whatever any country would call a number.
 ANYWHERE = Redaction(regions=["all"], patterns={})
 # Each number and address has one of these, in a text of ASCII and in any other.
-IN_ASCII = (r"[0-9]|@\S+\.|%40", disguised.EMAIL_SIGN)  # faster than as one pattern
-IN_OTHERS = rf"\d|\S[@＠]|%40|&(?:amp;)*#|{disguised.EMAIL_SIGN}|(?i:[（［｛＜]\s?[aä@ａ＠])"
+IN_ASCII = (r"[0-9]|@ ?\S+\.|%40", disguised.EMAIL_SIGN)  # faster than as one pattern
+IN_OTHERS = rf"\d|\S ?[@＠]|%40|&(?:amp;)*#|{disguised.EMAIL_SIGN}|(?i:[（［｛＜]\s?[aä@ａ＠])"
 
 
 def redact_column(texts: pl.Series, redaction: Redaction) -> tuple[pl.Series, Counter]:
@@ -128,6 +128,7 @@ def _finders_of(regions: tuple[str, ...], patterns: tuple[tuple[str, str], ...])
         *((partial(find_own, re.compile(p), name), partial(may_match, p)) for name, p in own),
         (addresses.find_emails, addresses.EMAIL_SIEVE),
         (disguised.find_emails, disguised.EMAIL_SIEVE),
+        (disguised.find_spaced_emails, disguised.SPACED_SIEVE),
         (disguised.find_sort_codes, disguised.SORT_CODE_SIEVE),
         (partial(disguised.find_joined, regions=regions), disguised.JOINED_SIEVE),
         (partial(disguised.find_singles, regions=regions), disguised.SINGLE_SIEVE),
