@@ -20,10 +20,11 @@ SHAPES = (
     r"[A-Z]{3} ?[A-Z]{3} ?\d\d[A-Z]\d\d ?[A-Z]\d{3}[A-Z]",  # RSSMRA85T10A562S
 )
 NAMES = "|".join(WORDS.values())
-SIEVE = rf"(?i)(?:^|[^a-z])(?:{NAMES})[^a-z][^0-9\n]{{0,30}}[0-9]"
+SIEVE = rf"(?i)(?:^|[^a-z])(?:{NAMES})(?:[^a-z][^0-9\n]{{0,30}})?[0-9]"
 NAMED = re.compile(
-    rf"(?<![a-z])(?:{NAMES})(?![a-z])[^\d\n]{{0,20}}?(?<![a-z\d])(?P<id>{'|'.join(SHAPES)})(?![a-zà-ɏ\d])"
-    r"|(?<![a-z])(?:dni|nif)(?![a-z])[^\d\n]{0,20}(?P<digits>(?<!\d)\d\d[.]?\d{3}[.]?\d{3})(?!\d)",
+    rf"(?<![a-z])(?:{NAMES})(?![a-z])(?:[^\d\n]{{0,20}}?(?<![a-z\d]))?"
+    rf"(?P<id>{'|'.join(SHAPES)})(?![a-zà-ɏ\d])"
+    r"|(?<![a-z])(?:dni|nif)(?![a-z])[^\d\n]{0,20}?(?P<digits>(?:[A-Z]-?)?(?<!\d)\d\d[.]?\d{3}[.]?\d{3})(?!\d)",
     re.IGNORECASE | re.ASCII,
 )
 

@@ -73,6 +73,8 @@ MIXED = re.compile(
     r"|(?=(?:-?[A-Z0-9])*\Z)(?=(?:[A-Z-]*[0-9]){3})(?=[^-]*-[^-]*-).*[A-Z].*"
 )
 CODES = {"pnr", "locator", "localizador"}  # words for a booking's code
+# How long a number is: "the serial number, 20digits".
+LENGTH = re.compile(r"\d\d?-?(?:digits?|characters?|letters?|numbers?|stellig\w*)", re.IGNORECASE)
 YEAR = re.compile(r"[A-Z]*(?:19|20)\d\d[A-Z]*", re.IGNORECASE | re.ASCII)
 
 
@@ -109,7 +111,12 @@ def is_named_number(match: re.Match, text: str, name: re.Match) -> bool:
     inner = bool(name["inner"])
     marked = bool(match["marked"] or "#" in match["sign"] or name[0] in CODES)
     value = match["code"] or match["grouped"]
-    if DATE.fullmatch(value) or SOMEBODY.fullmatch(value) or UNIT.match(text, match.end()):
+    if (
+        DATE.fullmatch(value)
+        or SOMEBODY.fullmatch(value)
+        or LENGTH.fullmatch(value)
+        or UNIT.match(text, match.end())
+    ):
         return False
     digits = sum(map(str.isdigit, value))
     letters = 0 if match["grouped"] else len(value) - digits

@@ -31,7 +31,9 @@ Sieve = str | Callable[[pl.Series], pl.Series]
 ANYWHERE = Redaction(regions=["all"], patterns={})
 # Each number and address has one of these, in a text of ASCII and in any other.
 IN_ASCII = (r"[0-9]|@ ?\S+\.|%40", disguised.EMAIL_SIGN)  # faster than as one pattern
-IN_OTHERS = rf"\d|\S ?[@＠]|%40|&(?:amp;)*#|{disguised.EMAIL_SIGN}|(?i:[（［｛＜]\s?[aä@ａ＠])"
+IN_OTHERS = (
+    rf"\d|\S[@＠]|[@＠] \S+\.|%40|&(?:amp;)*#|{disguised.EMAIL_SIGN}|(?i:[（［｛＜]\s?[aä@ａ＠])"
+)
 
 
 def redact_column(texts: pl.Series, redaction: Redaction) -> tuple[pl.Series, Counter]:
