@@ -70,7 +70,7 @@ SOMEBODY = re.compile(
 # Codes that need no other word: those of airlines, and letters and digits joined by hyphens.
 MIXED = re.compile(
     r"(?=[A-Z0-9]{6}\Z)[A-Z0-9]*(?:[A-Z][0-9]+[A-Z]|[0-9][A-Z]+[0-9])[A-Z0-9]*"
-    r"|(?=(?:-?[A-Z0-9])*\Z)(?=(?:[A-Z-]*[0-9]){3})(?=[^-]*-[^-]*-).*[A-Z].*"
+    r"|(?i:(?=(?:-?[A-Z0-9])*\Z)(?=(?:[A-Z-]*[0-9]){3})(?=[^-]*-[^-]*-).*[A-Z].*)"
 )
 CODES = {"pnr", "locator", "localizador"}  # words for a booking's code
 # How long a number is: "the serial number, 20digits".

@@ -16,8 +16,9 @@ CUSTOMER = re.compile(
 AGENT = re.compile(
     r"(support|service|live|human|call[ _-]?cent(er|re)|customer[ _-]service)?[ _-]?"
     r"(agent|advis[oe]r|assistant|operator|representative|rep|admin|support|staff|employee|bot"
-    r"|chatbot|gpt|model|assignee|system|sys|csr|helpdesk|team)([ _-]?\d+)?|outbound|outgoing|customer[ _-]service|internal"
-    r"|berater(in)?|(kunden)?betreuer(in)?|mitarbeiter(in)?|kundenservice|kundendienst|agentin|service[ -]client|klantenservice|conseill(er|[eè]re)|agente"
+    r"|chatbot|gpt|model|assignee|system|sys|csr|helpdesk|team)([ _-]?\d+)?|outbound|outgoing"
+    r"|customer[ _-]service|internal|berater(in)?|(kunden)?betreuer(in)?|mitarbeiter(in)?|kundenservice|kundendienst|agentin"
+    r"|service[ -]client|klantenservice|conseill(er|[eè]re)|agente"
     r"|asesora?|asistente|operad(or|ora)|operat(ore|rice|eur)|atendente|assistente|consulente|consultora?"
     r"|medewerker|konsultant(ka)?|doradca|rådgivare|medarbetare|temsilci|агент|оператор|консультант"
     r"|поддержка|客服|坐席|座席|担当者|オペレーター|상담원|상담사|الوكيل|נציג|एजेंट|เจ้าหน้าที่",

@@ -23,7 +23,7 @@ IDS = {
     "PNR": ["ABC123", "X7K9QZ", "abc123"],
     "record locator": ["ABC123"],
     "booking": ["X7K9QZ", "DLIM7U"],
-    "order": ["AB-1234-CD", "AB-12-CD34", "A-123-B"],
+    "order": ["AB-1234-CD", "AB-12-CD34", "ab-1234-cd", "A-123-B"],
 }
 PAIRS = [(word, secret) for word, secrets in IDS.items() for secret in secrets]
 # Signs and letters of other scripts, for a Latin letter or a digit would belong to the number.

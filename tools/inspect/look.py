@@ -30,9 +30,7 @@ class Look:
     facts: str  # what clean prints of itself
     dropped: pl.DataFrame  # `split`, `id`, `reason`
     rows: int
-    holdout: (
-        float | None
-    )  # a `clean.holdout` that fills every split, where that of `params` does not
+    holdout: float | None  # a `clean.holdout` that fills each split, if that of `params` does not
 
     @property
     def references(self) -> list[list[str]]:
