@@ -18,7 +18,6 @@ GROUPED = re.compile(
     re.ASCII,
 )
 CARD = ([4, 4, 4, 4], [4, 6, 5])
-CLOCK = re.compile(r"[012]\d[0-5]\d")
 
 
 def find_grouped(text: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:
@@ -39,12 +38,12 @@ def find_grouped(text: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int
 
 
 def is_clear(match: re.Match, groups: list[str]) -> bool:
-    """Whether a list of digits can hardly be anything else than a phone."""
-    first = match["plus"] or (groups[0][0] == "0" and groups[0][1:2] != "0" and len(groups[0]) > 2)
-    long = sum(map(len, groups)) > 9 and min(map(len, groups[1:])) > 2
-    return bool(first and long and " " not in match["mark"]) and not all(
-        map(CLOCK.fullmatch, groups)
-    )
+    """Whether digits can hardly be a list: of times, of postcodes, whose parts are equally long."""
+    first, *others = map(len, groups)
+    begins = match["plus"] or re.match(r"0[1-9]\d", groups[0])
+    long = first + sum(others) > 9 and min(others) > 2
+    even = not match["plus"] and set(others) == {first}
+    return bool(begins) and long and not even and " " not in match["mark"]
 
 
 def is_amount(groups: list[str]) -> bool:
