@@ -199,7 +199,7 @@ def test_refusal_of_an_empty_split_names_a_holdout_that_fills_it(tmp_path, monke
         (folder := tmp_path / f"{count} {params}").mkdir()
         return run_clean(folder, monkeypatch, TEXT, {"train": texts(count)}, **params)
 
-    for count in range(3, 30):
+    for count in (3, 5, 8, 12, 16, 24):
         try:
             cleaned(count)
         except UserError as error:
@@ -209,6 +209,6 @@ def test_refusal_of_an_empty_split_names_a_holdout_that_fills_it(tmp_path, monke
                 rows = cleaned(count, holdout=float(holdout[1]))
                 assert all(rows.values()) and sum(map(len, rows.values())) == count
                 refused += 1
-    assert refused > 3
+    assert refused > 1
     with pytest.raises(UserError, match=r"of 1 in all: see clean\.columns"):
         cleaned(1)
