@@ -24,7 +24,7 @@ from stages.cleaning.references import unread_reference
 from stages.cleaning.repeats import Ids, Repeats
 from stages.cleaning.roles import name_roles
 from stages.cleaning.rules import clean_turns, redact_references
-from stages.cleaning.splits import assign, splits_to_fill
+from stages.cleaning.splits import EmptySplit, assign, holdout_that_fills, splits_to_fill
 from stages.common.atomic_io import atomic_write, write_json
 from stages.common.cli import UserError, run
 from stages.common.fingerprints import fingerprints as text_fingerprints
@@ -72,7 +72,7 @@ def main() -> None:
         if (index and lacking) or repeats.later:
             second_pass(out, repeats, index if lacking else None, lacking)
         out.close()
-        check(out, files, params)
+        check(out, files, params, lacking)
         write_json(aside / "cleaning.json", params.model_dump(exclude=TRAINING_ONLY))
     report(out, repeats.joined, renamed, redacted + redacted_ids if params.redact else None)
 
@@ -126,7 +126,7 @@ def listed(counts: Counter) -> str:
     return ", ".join(f"{n} {what}" for what, n in sorted(counts.items()) if n) or "none"
 
 
-def check(out: Output, files: dict[str, pq.ParquetFile], params: Clean) -> None:
+def check(out: Output, files: dict[str, pq.ParquetFile], params: Clean, lacking: list[str]) -> None:
     rows = sum(file.metadata.num_rows for file in files.values())
     malformed = {why: n for why, n in out.dropped.items() if why not in REPEATED and n}
     share = sum(malformed.values()) / max(rows, 1)
@@ -140,7 +140,9 @@ def check(out: Output, files: dict[str, pq.ParquetFile], params: Clean) -> None:
         )
     for split in SPLITS:
         if not out.counts[split]:
-            raise UserError(f"no dialogue is left in {split}: see clean.holdout and clean.columns")
+            keys = pl.concat(fingerprints(out.turns(name)) for name in ("train", *lacking))
+            holdout = holdout_that_fills(keys, lacking, params) if lacking else None
+            raise EmptySplit(split, holdout, out.counts.total())
 
 
 def clean_batch(frame: pl.DataFrame, params: Clean) -> tuple[pl.DataFrame, pl.DataFrame, Counter]:

@@ -12,6 +12,8 @@ from stages.cleaning.ascii_view import hide
 # Latin letters alone, so that Chinese or Thai beside an address stays; then those of any script.
 LATIN = r"A-Za-z0-9_\u00c0-\u024f\u1e00-\u1eff"
 EMAILS = (
+    # A name in quotes may have anything in it.
+    re.compile(rf'"[^"\n@]{{1,64}}"@[{LATIN}][{LATIN}-]*(?:\.[{LATIN}][{LATIN}-]*)+'),
     re.compile(
         rf"(?<![{LATIN}.%+'-])[{LATIN}.%+'-]{{0,63}}[{LATIN}](?:@|%40)"
         rf"[{LATIN}][{LATIN}-]*(?:\.[{LATIN}][{LATIN}-]*)+"

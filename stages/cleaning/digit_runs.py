@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from stages.cleaning.addresses import follows_version
 from stages.cleaning.identifiers import kind_of
+from stages.cleaning.labels import is_labelled
 
 SIEVE = r"[0-9](?:[ ()./-]{0,4}[0-9]){6}"
 # A +, a bracket, digits. It opens with a set of characters, which `re` finds quickly.
@@ -50,6 +51,8 @@ def find_numbers(text: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int
         if run.end() - run.start() < 7 or ("." in run[0] and follows_version(text, run.start())):
             continue
         if text[: run.start()].endswith(POSTCODE) and len(run[0]) == 8:
+            continue
+        if is_labelled(text, run.start(), run.end()):
             continue
         start = run.start()
         for date in APART.finditer(text, run.start(), run.end()):

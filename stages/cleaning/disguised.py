@@ -22,6 +22,18 @@ EMAIL = re.compile(
     rf"[{LATIN}-]{{1,63}}(?:{DOT}[{LATIN}-]{{1,63}}){{0,3}}{DOT}(?![0-9_-])[{LATIN}]{{2,24}}",
     re.IGNORECASE,
 )
+# With spaces beside the @. `Shop @ example.com` is no address: a word for one has to come before it,
+# or the name has a dot, or nothing else stands in the text.
+SPACED_SIEVE = r"\S(?:@ | @ ?)\S+\.[A-Za-z]"
+SPACED = re.compile(
+    rf"(?<![{LATIN}.%+'-])(?P<name>[{LATIN}.%+'-]{{1,63}})(?: @ ?|@ )"
+    rf"[{LATIN}][{LATIN}-]{{0,62}}(?:\.[{LATIN}-]{{1,63}}){{0,3}}\.[A-Za-z]{{2,24}}(?![{LATIN}])"
+)
+DOTTED = re.compile(rf"[{LATIN}]{{2,}}[._+][{LATIN}]{{2,}}")
+MAIL = re.compile(
+    r"(?:mail|courriel|correo|почт\w+|邮箱|郵箱|メール|이메일)\w*(?:\W{1,3}(?:address|adresse|is|ist|est|es|me|at|to)\b){0,3}\W{0,3}\Z",
+    re.IGNORECASE,
+)
 JOINED_SIEVE = r"[0-9] ?_ ?[0-9]"
 JOINED = re.compile(r"(?<![^\W_])(?<![^\W_]_)\+?\d+(?:(?: ?_ ?|-)\d+){1,15}(?!_?[^\W_])", re.ASCII)
 BROKEN_SIEVE = r"[0-9][ .)-]{0,2}[\t\r\n]{1,2}[ (]{0,3}[0-9]"
@@ -47,6 +59,14 @@ ALONE = re.compile(r"\W*(?P<code>\d\d-\d\d-\d\d)\W*", re.ASCII)
 def find_emails(text: str) -> Iterator[tuple[int, int, str]]:
     for match in EMAIL.finditer(text):
         yield *match.span(), "email"
+
+
+def find_spaced_emails(text: str) -> Iterator[tuple[int, int, str]]:
+    for match in SPACED.finditer(text):
+        alone = match[0] == text.strip()
+        named = MAIL.search(text, max(0, match.start() - 40), match.start())
+        if alone or named or DOTTED.search(match["name"]):
+            yield *match.span(), "email"
 
 
 def find_joined(text: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:

@@ -27,7 +27,7 @@ NAME = re.compile(
     rf"|(?P<inner>{LONG_NAMES})(?:'s|s|en|er)?|{OTHER_NAMES}(?!{AMOUNT})[^\W\d_a-z]{{0,4}})"
 )
 # What may stand beside the number besides words: marks, quotes, brackets, Markdown's stars.
-SIGNS = r"[\s.:#=*\"'“”„‘’«»「『(\[_-]"
+SIGNS = r"[\s.,;|:#=*\"'“”„‘’«»「『(\[_-]"
 # Every pattern is bounded or starts where a word does, so that a text of any length takes linear time.
 VALUE = re.compile(
     rf"(?P<marked>(?:[\s.:#_-]{{0,3}}(?:{MARKS})\.?){{0,3}})"
@@ -67,6 +67,14 @@ SIGN = re.compile(r"\s*[x%$€£₹¥₽₩₺₴₪฿₫年月日时時分秒�
 SOMEBODY = re.compile(
     r"(?:person|speaker|user|agent|customer|participant|caller)[_-]?\d\d?", re.IGNORECASE
 )
+# Codes that need no other word: those of airlines, and letters and digits joined by hyphens.
+MIXED = re.compile(
+    r"(?=[A-Z0-9]{6}\Z)[A-Z0-9]*(?:[A-Z][0-9]+[A-Z]|[0-9][A-Z]+[0-9])[A-Z0-9]*"
+    r"|(?i:(?=(?:-?[A-Z0-9])*\Z)(?=(?:[A-Z-]*[0-9]){3})(?=[^-]*-[^-]*-).*[A-Z].*)"
+)
+CODES = {"pnr", "locator", "localizador"}  # words for a booking's code
+# How long a number is: "the serial number, 20digits".
+LENGTH = re.compile(r"\d\d?-?(?:digits?|characters?|letters?|numbers?|stellig\w*)", re.IGNORECASE)
 YEAR = re.compile(r"[A-Z]*(?:19|20)\d\d[A-Z]*", re.IGNORECASE | re.ASCII)
 
 
@@ -89,7 +97,7 @@ def find_named(text: str) -> Iterator[tuple[int, int, str]]:
     end = 0
     for name in NAME.finditer(low):
         match = VALUE.match(text, name.end())
-        if match and is_named_number(match, text, bool(name["inner"])):
+        if match and is_named_number(match, text, name):
             value = match.start("code" if match["code"] else "grouped")
             sign = text.find("#", match.start("sign"), value)
             # Two words may announce one number, as in "order ref 12345".
@@ -99,18 +107,27 @@ def find_named(text: str) -> Iterator[tuple[int, int, str]]:
                 yield start, end, "number"
 
 
-def is_named_number(match: re.Match, text: str, inner: bool) -> bool:
+def is_named_number(match: re.Match, text: str, name: re.Match) -> bool:
+    inner = bool(name["inner"])
+    marked = bool(match["marked"] or "#" in match["sign"] or name[0] in CODES)
     value = match["code"] or match["grouped"]
-    if DATE.fullmatch(value) or SOMEBODY.fullmatch(value) or UNIT.match(text, match.end()):
+    if (
+        DATE.fullmatch(value)
+        or SOMEBODY.fullmatch(value)
+        or LENGTH.fullmatch(value)
+        or UNIT.match(text, match.end())
+    ):
         return False
     digits = sum(map(str.isdigit, value))
     letters = 0 if match["grouped"] else len(value) - digits
     if not letters and SIGN.match(text, match.end()) and (digits < 5 or value.endswith("0")):
         return False
+    if re.search("[,;|]", match["sign"]):  # what follows may be another part of the sentence
+        return digits >= (5 if marked else 6) and not value.endswith("000")
     if match["grouped"]:
         return digits >= 7
-    if (inner and not letters) or not (match["marked"] or "#" in match["sign"]):
-        return digits >= 5
+    if (inner and not letters) or not marked:
+        return digits >= 5 or bool(MIXED.fullmatch(value))
     return digits >= 3 or bool(letters and len(value) >= (5 if value.isupper() else 7))
 
 

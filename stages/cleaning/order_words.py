@@ -7,7 +7,7 @@ the start of a word; those of other scripts stand anywhere, for some of these wr
 LATIN = {
     "en": "order|account|acct|a/c|booking|reservation|confirmation|reference|ref|case|ticket"
     "|tracking|invoice|customer|member|membership|policy|claim|parcel|shipment|consignment"
-    "|request|complaint|incident|imei|serial|pnr|sr|awb|loyalty|transaction|card|rma|passport|licence"
+    "|request|complaint|incident|imei|serial|pnr|locator|sr|awb|loyalty|transaction|card|rma|passport|licence"
     "|license",
     "de": "bestellung|bestell|auftrag|kunden|kunde|rechnung|sendung|paket|vorgang|buchung"
     "|konto|vertrag|mitglied|reservierung|aktenzeichen|kassenzeichen|reklamation|karten"

@@ -63,6 +63,10 @@ class Output:
                 writer.write_table(as_table(changed))
         aside.replace(file)
 
+    def turns(self, split: str) -> pl.Series:
+        """The turns of a split that is closed."""
+        return pl.read_parquet(self.folder / f"{split}.parquet", columns=["turns"])["turns"]
+
     def close_splits(self) -> None:
         for writer in self.writers.values():
             writer.close()

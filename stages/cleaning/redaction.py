@@ -12,7 +12,15 @@ from itertools import compress
 
 import polars as pl
 
-from stages.cleaning import addresses, digit_runs, disguised, ibans, order_numbers
+from stages.cleaning import (
+    addresses,
+    digit_runs,
+    disguised,
+    grouped,
+    ibans,
+    national_ids,
+    order_numbers,
+)
 from stages.cleaning.ascii_view import CHANGED, ascii_view, hide, shown
 from stages.params import Redaction
 
@@ -22,8 +30,10 @@ Sieve = str | Callable[[pl.Series], pl.Series]
 # For what is shown to people: whatever any country would call a number.
 ANYWHERE = Redaction(regions=["all"], patterns={})
 # Each number and address has one of these, in a text of ASCII and in any other.
-IN_ASCII = (r"[0-9]|@\S+\.|%40", disguised.EMAIL_SIGN)  # faster than as one pattern
-IN_OTHERS = rf"\d|\S[@＠]|%40|&(?:amp;)*#|{disguised.EMAIL_SIGN}|(?i:[（［｛＜]\s?[aä@ａ＠])"
+IN_ASCII = (r"[0-9]|@ ?\S+\.|%40", disguised.EMAIL_SIGN)  # faster than as one pattern
+IN_OTHERS = (
+    rf"\d|\S[@＠]|[@＠] \S+\.|%40|&(?:amp;)*#|{disguised.EMAIL_SIGN}|(?i:[（［｛＜]\s?[aä@ａ＠])"
+)
 
 
 def redact_column(texts: pl.Series, redaction: Redaction) -> tuple[pl.Series, Counter]:
@@ -120,12 +130,15 @@ def _finders_of(regions: tuple[str, ...], patterns: tuple[tuple[str, str], ...])
         *((partial(find_own, re.compile(p), name), partial(may_match, p)) for name, p in own),
         (addresses.find_emails, addresses.EMAIL_SIEVE),
         (disguised.find_emails, disguised.EMAIL_SIEVE),
+        (disguised.find_spaced_emails, disguised.SPACED_SIEVE),
         (disguised.find_sort_codes, disguised.SORT_CODE_SIEVE),
         (partial(disguised.find_joined, regions=regions), disguised.JOINED_SIEVE),
         (partial(disguised.find_singles, regions=regions), disguised.SINGLE_SIEVE),
         (partial(disguised.find_broken, regions=regions), disguised.BROKEN_SIEVE),
+        (partial(grouped.find_grouped, regions=regions), grouped.SIEVE),
         (ibans.find_ibans, ibans.SIEVE),
         (addresses.find_ips, addresses.IP_SIEVE),
+        (national_ids.find_ids, national_ids.SIEVE),
         (order_numbers.find_named, order_numbers.sieve_named),
         (order_numbers.find_parcels, order_numbers.PARCEL_SIEVE),
         (partial(digit_runs.find_numbers, regions=regions), digit_runs.SIEVE),

@@ -7,13 +7,21 @@ import polars as pl
 
 CUSTOMER = re.compile(
     r"(end|web|app)?[ _-]?(user|customer|client|consumer|buyer|shopper|caller|visitor|guest|human)"
-    r"([ _-]?\d+)?|inbound|incoming|requester|enquirer|usr|cust|external",
+    r"([ _-]?\d+)?|inbound|incoming|requester|enquirer|usr|cust|external"
+    r"|kund(e|in|en)?|benutzer(in)?|nutzer(in)?|besucher(in)?|anrufer(in)?|cliente?|clienta|utilisat(eur|rice)"
+    r"|usager|usuari[oa]|usuári[oa]|utente|klant|klient(ka)?|asiakas|müşteri|zákazník|клиент|пользователь"
+    r"|客户|客戶|用户|顾客|顧客|お客様|고객|khách hàng|pelanggan|العميل|לקוח|ग्राहक|ลูกค้า",
     re.IGNORECASE,
 )
 AGENT = re.compile(
     r"(support|service|live|human|call[ _-]?cent(er|re)|customer[ _-]service)?[ _-]?"
     r"(agent|advis[oe]r|assistant|operator|representative|rep|admin|support|staff|employee|bot"
-    r"|chatbot|gpt|model|assignee|system|sys|csr|helpdesk|team)([ _-]?\d+)?|outbound|outgoing|customer[ _-]service|internal",
+    r"|chatbot|gpt|model|assignee|system|sys|csr|helpdesk|team)([ _-]?\d+)?|outbound|outgoing"
+    r"|customer[ _-]service|internal|berater(in)?|(kunden)?betreuer(in)?|mitarbeiter(in)?|kundenservice|kundendienst|agentin"
+    r"|service[ -]client|klantenservice|conseill(er|[eè]re)|agente"
+    r"|asesora?|asistente|operad(or|ora)|operat(ore|rice|eur)|atendente|assistente|consulente|consultora?"
+    r"|medewerker|konsultant(ka)?|doradca|rådgivare|medarbetare|temsilci|агент|оператор|консультант"
+    r"|поддержка|客服|坐席|座席|担当者|オペレーター|상담원|상담사|الوكيل|נציג|एजेंट|เจ้าหน้าที่",
     re.IGNORECASE,
 )
 
@@ -41,7 +49,8 @@ def name_roles(turns: pl.DataFrame, roles: Mapping[object, str] | None) -> pl.Da
 
 
 def guess_roles(speakers: Iterable[str | None], field: str | None = None) -> dict[str, str]:
-    """A `clean.roles` for the speakers whose names say what they are; empty where none does.
+    """A `clean.roles` for the speakers whose names say what they are; empty where the names do not
+    say so of both sides, for a model would learn one of them as a role and the other as names.
 
     `field` is where they stand: whose side it is if it is true, such as `inbound` or `is_agent`.
     """
@@ -50,10 +59,10 @@ def guess_roles(speakers: Iterable[str | None], field: str | None = None) -> dic
         side = next((role for role, asks in ASKS.items() if asks.search(field)), None)
         other = {"customer": "agent", "agent": "customer"}.get(side)
         return {name: side if name in ("true", "1") else other for name in sorted(names) if side}
-    roles = {}
-    for name in names:
-        if AGENT.fullmatch(name):
-            roles[name] = "agent"
-        elif CUSTOMER.fullmatch(name):
-            roles[name] = "customer"
-    return roles
+    roles = {name: role for name in names if (role := role_of(name))}
+    return roles if len(set(roles.values())) == 2 else {}
+
+
+def role_of(name: str) -> str | None:
+    name = re.sub(r"[ _-]?\d+\Z", "", name)
+    return "agent" if AGENT.fullmatch(name) else "customer" if CUSTOMER.fullmatch(name) else None

@@ -3,7 +3,18 @@
 import polars as pl
 import pyarrow.parquet as pq
 
+from stages.common.cli import UserError
 from stages.params import Clean
+
+
+class EmptySplit(UserError):
+    """No dialogue is left in a split; `holdout` is a `clean.holdout` with which each split has one,
+    or None."""
+
+    def __init__(self, split: str, holdout: float | None, left: int):
+        self.holdout = holdout
+        advice = f"set clean.holdout to {holdout}" if holdout else "see clean.columns"
+        super().__init__(f"no dialogue is left in {split}, of {left} in all: {advice}")
 
 
 def splits_to_fill(files: dict[str, pq.ParquetFile], params: Clean) -> list[str]:
@@ -30,3 +41,14 @@ def assign(keys: pl.Series, split: str, lacking: list[str], params: Clean) -> pl
         return pl.select(parts.otherwise(pl.lit("train"))).to_series()
     slots = (keys % 10_000 / (10_000 * params.holdout)).floor().cast(pl.Int64)
     return pl.Series([lacking[s] if s < len(lacking) else "train" for s in slots], dtype=pl.String)
+
+
+def holdout_that_fills(keys: pl.Series, lacking: list[str], params: Clean) -> float | None:
+    """The `clean.holdout` nearest to the present one with which dialogues that have these
+    fingerprints fill train and each split that is taken from it."""
+    values = sorted((n / 100 for n in range(1, 50)), key=lambda n: abs(n - params.holdout))
+    for holdout in values:
+        at = assign(keys, "train", lacking, params.model_copy(update={"holdout": holdout}))
+        if {"train", *lacking} <= set(at):
+            return holdout
+    return None

@@ -9,7 +9,7 @@ import polars as pl
 from stages.cleaning.chat import split_chats
 from stages.cleaning.nested import text_of
 from stages.cleaning.paths import decode
-from stages.cleaning.roles import guess_roles
+from stages.cleaning.roles import role_of
 
 SPEAKER = re.compile(
     r"speaker|role|author|from|sender|name|user|who|participant|inbound|is_|incoming|outgoing"
@@ -52,7 +52,7 @@ def speaker_score(path: str, values: list) -> float:
         return 0
     distinct = len(set(names))
     score = 1 + len(known) / len(values)
-    score += 2 * len(guess_roles(set(names))) / distinct
+    score += 2 * sum(role_of(name.strip()) is not None for name in set(names)) / distinct
     score += 1 if re.search(r"speaker|role|author|sender|from|inbound", path, re.IGNORECASE) else 0
     score -= 3 if re.search(r"(?:_id|[a-z]Id|\.id)$", path) else 0  # a name says more
     if distinct == 1:  # what is the same everywhere, such as type: message, is nobody

@@ -18,6 +18,7 @@ from stages.sources.text import Encoding, encoding_of, open_text
 BATCH = 10_000  # rows
 BATCH_BYTES = 2**23  # of lines; as objects of Python they take several times as much
 BLANK = re.compile(r"\s*")
+LAST_COMMA = re.compile(r",(\s*\][\s}]*)\Z")  # behind the last row, as people write lists
 MARK = b"\xef\xbb\xbf"  # of byte order, at the start of each file that was joined to another
 
 
@@ -80,6 +81,8 @@ def read_json(path: Path, encoding: Encoding | None = None) -> object:
     """The file's JSON value, or a list of them where it holds several."""
     with open_text(path, encoding or encoding_of(path)) as file:
         text = file.read().decode().removeprefix("\ufeff")
+    if comma := LAST_COMMA.search(text, max(0, len(text) - 100)):
+        text = text[: comma.start()] + comma[1]
     values, at, decoder = [], BLANK.match(text).end(), json.JSONDecoder()
     try:
         while at < len(text):

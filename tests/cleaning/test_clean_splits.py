@@ -1,5 +1,6 @@
 """clean: bad rows are counted by reason, and no dialogue is in two splits."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,25 @@ def test_what_stands_in_test_is_not_trained_on_whatever_is_joined(tmp_path, monk
     assert not keys["test"] & (keys["train"] | keys["validation"])
     if near is None:
         assert len(keys["train"] | keys["validation"]) == 110
+
+
+def test_refusal_of_an_empty_split_names_a_holdout_that_fills_it(tmp_path, monkeypatch):
+    refused = 0
+
+    def cleaned(count: int, **params) -> dict[str, list[dict]]:
+        (folder := tmp_path / f"{count} {params}").mkdir()
+        return run_clean(folder, monkeypatch, TEXT, {"train": texts(count)}, **params)
+
+    for count in (3, 5, 8, 12, 16, 24):
+        try:
+            cleaned(count)
+        except UserError as error:
+            assert re.match(rf"no dialogue is left in \w+, of {count} in all: ", str(error))
+            holdout = re.search(r"set clean.holdout to (0\.\d+)$", str(error))
+            if holdout:
+                rows = cleaned(count, holdout=float(holdout[1]))
+                assert all(rows.values()) and sum(map(len, rows.values())) == count
+                refused += 1
+    assert refused > 1
+    with pytest.raises(UserError, match=r"of 1 in all: see clean\.columns"):
+        cleaned(1)

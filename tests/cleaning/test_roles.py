@@ -58,3 +58,22 @@ def test_roles_are_guessed_from_a_yes_or_no_field(field, true):
     assert guess_roles(["true", "false", None], field) == {"true": true, "false": other}
     assert guess_roles(["1", "0"], field) == {"1": true, "0": other}
     assert guess_roles(["true", "Mira"], field) == guess_roles(["true", "false"], "edited") == {}
+
+
+@pytest.mark.parametrize(
+    ("customer", "agent"),
+    [
+        ("Client", "Conseiller"), ("Cliente", "Conseillère"), ("Kunde", "Berater"), ("Kundin", "Mitarbeiterin"),
+        ("Kunde", "Agent"), ("Cliente", "Agente"), ("cliente", "Operatore"), ("Klant", "Medewerker"),
+        ("Klient", "Konsultant"), ("Клиент", "Оператор"), ("客户", "客服"), ("お客様", "オペレーター"),
+        ("고객", "상담원"), ("Kunde 1", "Agent 2"),
+    ],
+)  # fmt: skip
+def test_both_sides_are_guessed_in_other_languages(customer, agent):
+    expected = {customer.lower(): "customer", agent.lower(): "agent"}
+    assert guess_roles([customer, agent, "Mira"]) == expected
+
+
+@pytest.mark.parametrize("names", [["Bot", "Tom"], ["Client", "Zoé"], ["agent", "Tom", "Ann"], []])
+def test_no_side_is_guessed_alone(names):
+    assert guess_roles(names) == {}

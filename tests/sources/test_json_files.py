@@ -21,6 +21,9 @@ LAYOUTS = {
     "lines": lines,
     "lines of a list": lambda rows: lines(rows).replace("}\n", "},\n"),
     "list, a row a line": lambda rows: "[\n" + lines(rows).replace("}\n", "},\n")[:-2] + "\n]",
+    "list, a comma after its last row": lambda rows: (
+        "[\n" + lines(rows).replace("}\n", "},\n") + "]\n"
+    ),
     "rows below a key": lambda rows: (
         '{"data": [\n' + lines(rows).replace("}\n", "},\n")[:-2] + "\n]}"
     ),

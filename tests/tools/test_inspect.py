@@ -296,3 +296,54 @@ def test_turns_in_another_order_are_reported(workplace, monkeypatch, capsys, key
         run(monkeypatch, file)
         said = f"in 40 of 40 conversations the turns are not in the order of '{key}', such as row 1"
         assert (said in capsys.readouterr().out) == told
+
+
+def test_a_holdout_fills_each_split_of_few_dialogues(workplace, monkeypatch, capsys):
+    for count in range(6, 30):
+        run(
+            monkeypatch, write_csv(workplace.parent / "mine/few.csv", rows(count)), "--write", "few"
+        )
+        found = re.search(r"holdout +(0\.\d+), with which each split has", capsys.readouterr().out)
+        if found:
+            assert load().clean.holdout == float(found[1]) != 0.1
+            return
+    pytest.fail("a tenth has filled the splits of each count")
+
+
+def tickets() -> dict[str, list[dict]]:
+    """As Freshdesk and Intercom export them: the first message stands outside the list of turns."""
+    said = [f"My {GOODS[n % 6]} of day {n} has not arrived here yet" for n in range(40)]
+    talk = [[f"Where did you buy it on day {n}?", f"In shop {n}, last week."] for n in range(40)]
+    summary = "The customer asks for what has not arrived."
+    freshdesk = [
+        {
+            "id": n,
+            "description_text": first,
+            "conversations": [{"incoming": i == 1, "body_text": t} for i, t in enumerate(talk[n])],
+            "summary": summary,
+        }
+        for n, first in enumerate(said)
+    ]
+    intercom = [
+        {
+            "id": n,
+            "source": {"type": "email", "body": first, "author": {"type": "user"}},
+            "conversation_parts": {
+                "conversation_parts": [
+                    {"body": t, "author": {"type": ["admin", "user"][i]}}
+                    for i, t in enumerate(talk[n])
+                ]
+            },
+            "summary": summary,
+        }
+        for n, first in enumerate(said)
+    ]
+    return {"description_text": freshdesk, "source.body": intercom}
+
+
+@pytest.mark.parametrize("field", ["description_text", "source.body"])
+def test_a_first_message_outside_the_turns_is_named(workplace, monkeypatch, capsys, field):
+    file = workplace.parent / "mine/tickets.json"
+    file.write_text(json.dumps(tickets()[field]), encoding="utf-8")
+    run(monkeypatch, file)
+    assert f"not read       {field}\n" in capsys.readouterr().out

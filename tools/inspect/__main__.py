@@ -49,6 +49,8 @@ def main() -> None:
     notes = [speakers_note(turns), order_note(raw, columns)]
     show.layout(columns, unread, speakers, clean["roles"], notes)
     found = look.look(tables, params)
+    clean |= {"holdout": found.holdout} if found.holdout else {}
+    params = settings.patched(params, {"clean": clean})
     show.language(found)
     show.examples(look.examples(raw, params))
     show.cleaning(found, clean, params)

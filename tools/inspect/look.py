@@ -16,6 +16,7 @@ import yaml
 from stages import clean, format_prompts
 from stages.cleaning.layouts import select_conversations, split_turns
 from stages.cleaning.references import read_references
+from stages.cleaning.splits import EmptySplit
 from stages.common.parquet import SPLITS
 from stages.params import Columns, Params
 
@@ -29,6 +30,7 @@ class Look:
     facts: str  # what clean prints of itself
     dropped: pl.DataFrame  # `split`, `id`, `reason`
     rows: int
+    holdout: float | None  # a `clean.holdout` that fills each split, if that of `params` does not
 
     @property
     def references(self) -> list[list[str]]:
@@ -50,13 +52,29 @@ def look(tables: dict[str, pa.Table], params: Params) -> Look:
             table = tables.get(split, tables["train"].schema.empty_table())
             pq.write_table(table, f"data/raw/{split}.parquet")
         Path("params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-        clean.main()
+        holdout = run_clean(settings)
         format_prompts.main()
         prompts = {s: pl.read_parquet(f"data/prompts/{s}.parquet") for s in SPLITS}
         dropped = pl.read_parquet("data/clean/dropped.parquet")
     facts = printed.getvalue().splitlines()
     rows = sum(table.num_rows for table in tables.values())
-    return Look(prompts, next(f for f in facts if f.startswith("clean: train")), dropped, rows)
+    return Look(
+        prompts, next(f for f in facts if f.startswith("clean: train")), dropped, rows, holdout
+    )
+
+
+def run_clean(settings: dict) -> float | None:
+    """Run clean, with another `clean.holdout` where a split would be empty: that is returned."""
+    try:
+        clean.main()
+    except EmptySplit as error:
+        if error.holdout is None:
+            raise
+        settings["clean"]["holdout"] = error.holdout
+        Path("params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+        clean.main()
+        return error.holdout
+    return None
 
 
 def raw_turns(table: pl.DataFrame, columns: Columns) -> pl.DataFrame:

@@ -114,6 +114,8 @@ def cleaning(look: Look, switches: dict, params: Params) -> None:
     for fact in look.facts.removeprefix("clean: ").split("; "):
         name, colon, value = fact.partition(": ")
         line(name if colon else "left", value if colon else fact)
+    if look.holdout:
+        line("holdout", f"{look.holdout}, with which each split has a dialogue")
     tweets = [name for name, value in switches.items() if isinstance(value, bool)]
     on = "on, the texts are tweets" if switches["handles"] else "off, the texts are no tweets"
     line("rules", f"{', '.join(tweets)}: {on}")

@@ -28,4 +28,5 @@ def unread_texts(table: pl.DataFrame, columns: Columns) -> list[str]:
             if length > WORDS and apart and not above and path:
                 found[path] = length
     longest = sorted(found, key=found.get, reverse=True)
-    return [path for path in longest if not any(path.startswith(f"{o}.") for o in longest)]
+    # Of an object the texts in it: a name such as source.body says what to look at.
+    return [path for path in longest if not any(o.startswith(f"{path}.") for o in longest)]
