@@ -38,13 +38,24 @@ def listen_until_stopped(
 ) -> None:
     config = uvicorn.Config(Guard(app, token), log_config=None, access_log=False, lifespan="on")
     config.timeout_graceful_shutdown = 5
-    server = uvicorn.Server(config)
+    server = Server(config, service)
     threading.Thread(target=watch, args=(service, server), daemon=True).start()
     print(f"app: {where} is ready, the model is being loaded; Ctrl-C stops it")
     try:
         server.run(sockets=[listening])
     finally:
         service.stop()
+
+
+class Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, service: Service):
+        super().__init__(config)
+        self.service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Whoever waits is told so before the connections are closed."""
+        self.service.refuse()
+        await super().shutdown(sockets)
 
 
 def watch(service: Service, server: uvicorn.Server) -> None:
