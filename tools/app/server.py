@@ -1,9 +1,11 @@
 """The app as one process: models in a thread, page and API on a socket."""
 
+import logging
 import os
 import socket
 import threading
 from tempfile import TemporaryDirectory
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -59,6 +61,12 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: Service | None):
         super().__init__(config)
         self.service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A second Ctrl-C ends it at once; that all is cut off then is no news."""
+        if self.should_exit:
+            logging.getLogger("uvicorn.error").disabled = True
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Whoever waits is told so before the connections are closed."""
