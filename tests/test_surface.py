@@ -185,6 +185,7 @@ TOOLS = {
         "--host",
         "--port",
         "--no-base",
+        "--rate",
     ],
     "tools.card": [],
     "tools.compare": [

@@ -70,6 +70,9 @@ def read_conversations(
         except UserError as error:
             faults.update(dict.fromkeys(numbers, str(error)))
             return
+        except RecursionError:
+            faults.update(dict.fromkeys(numbers, "it nests too deeply"))
+            return
         read.update({numbers[i]: conversation for i, conversation in found.items()})
         faults.update({numbers[i]: EMPTY.get(why, why) for i, why in reasons.items()})
 

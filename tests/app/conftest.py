@@ -72,7 +72,7 @@ def app(project):
     app.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # while it is there, other tests have no asyncio.run
 def browser():
     if not CHROMIUM:
         pytest.skip("no Chromium: apt-get install chromium")

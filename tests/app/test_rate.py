@@ -1,12 +1,18 @@
 """The blind sheet as a page: one summary at a time, and nothing that tells whose it is."""
 
 import json
+import re
+import shutil
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.app.conftest import App
 from tests.app.test_page import visit  # noqa: F401, a fixture
 from tools.ratings.answers import QUESTIONS, read_answers
+
+SPANS = "data/unsupported.jsonl"
 
 
 @pytest.fixture
@@ -62,6 +68,45 @@ def test_nothing_tells_whose_summary_it_is(page, project):
     for word in ("tuned", "base", "reference", "mark", *ids):
         assert word not in inside.lower().replace("&lt;", "")
     expect(page.locator("#rate-item .card h3")).to_have_text("Summary")
+
+
+def test_raters_may_get_the_blind_sheet_alone(project, browser):
+    """No other tab, no API, no model; and nothing in any answer tells whose a summary is."""
+    adapter, aside = project.root / "models/adapter", project.root.parent / "adapter-aside"
+    shutil.move(adapter, aside)
+    app, rows = None, [json.loads(line) for line in (project.root / SPANS).open()]
+    try:
+        app = App(project, "--rate")
+        with browser.new_context() as context:
+            page, bodies = context.new_page(), []
+
+            def note(route) -> None:
+                response = route.fetch()
+                bodies.append(response.text())
+                route.fulfill(response=response)
+
+            page.route("**/gradio_api/queue/data*", note)
+            page.goto(app.url)
+            begin(page, "eve")
+            expect(page.locator("#rate-item .card")).to_be_visible()
+            assert page.get_by_role("tab").count() == 0
+            said = page.locator("#rate-said")
+            expect(said).to_contain_text("0 of")
+            answer(page, "Yes", "No", "Yes")
+            expect(said).to_contain_text("1 of")
+        config = httpx.get(f"{app.url}/config").text
+        assert httpx.post(f"{app.url}/v1/summaries", json={"conversation": "a"}).status_code == 404
+    finally:
+        shutil.move(aside, adapter)
+        app and app.stop()
+        for file in (project.root / "data").glob("*ratings.csv*"):
+            file.unlink()
+    assert sum("<h2>Conversation</h2>" in text for text in bodies) >= 2
+    ids = "|".join({re.escape(row["id"]) for row in rows})
+    for text in (config, *bodies):
+        assert not re.search(r"\b(tuned|base|reference)\b", text.lower())
+    for text in bodies:
+        assert not re.search(rf"\b({ids})\b", text)
 
 
 @pytest.mark.parametrize("name", ["", "<b>x</b>", "x" * 61])

@@ -1,13 +1,20 @@
 """The queue: batches, order, a limit, and a conversation that the model fails on."""
 
+import socket
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
+import httpx
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
 
 from stages.common.cli import UserError
+from stages.params import load
 from tools.app.api import build
+from tools.app.server import Server
 from tools.app.service import Busy, NotReady, Service
 
 
@@ -15,11 +22,13 @@ class Slow:
     """Writes a text in capitals, once `go` is set; and remembers its batches."""
 
     def __init__(self, batch_size: int = 4):
-        self.params = SimpleNamespace(generate=SimpleNamespace(batch_size=batch_size))
+        generate = SimpleNamespace(batch_size=batch_size)
+        self.params = SimpleNamespace(generate=generate, clean=load().clean)
         self.models = {"tuned": None, "base": None}
-        self.go, self.batches = threading.Event(), []
+        self.go, self.at_work, self.batches = threading.Event(), threading.Event(), []
 
     def write(self, texts: list[str], wanted: list[tuple]) -> list[dict]:
+        self.at_work.set()
         self.go.wait(10)
         self.batches.append(texts)
         if "bad" in texts:
@@ -74,6 +83,42 @@ def test_a_full_queue_refuses_all_of_a_request_and_says_when_to_come_back(servic
     kept += service.ask(["f"], ["tuned"])
     slow.go.set()
     assert [future.result(10)["tuned"] for future in kept] == list("ABCDEF")
+
+
+def test_a_full_queue_is_a_status_with_the_seconds(service, slow):
+    occupy(service, slow)
+    service.ask(list("abcdef"), ["tuned"])
+    service.paces.extend([4.0, 6.0])
+    with TestClient(build(service, False)) as client:
+        answer = client.post("/v1/summaries", json={"conversation": "Customer: hi there"})
+        assert answer.status_code == 503 and answer.headers["Retry-After"] == "30"
+        assert answer.json()["error"]["message"] == "the queue is full: try again in 30 seconds"
+        assert client.get("/health").json() == {"state": "ready", "waiting": 6}
+
+
+def test_who_waits_when_the_server_stops_is_told(service, slow, caplog):
+    """Both whoever waits and whoever's batch takes longer than the server does."""
+    config = uvicorn.Config(build(service, False), log_config=None, timeout_graceful_shutdown=1)
+    server = Server(config, service)
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor() as pool:
+        serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        serving.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1/summaries"
+
+        def post(text: str) -> httpx.Response:
+            return httpx.post(url, json={"conversation": f"Customer: {text}"}, timeout=30)
+
+        answers = [pool.submit(post, "one")]
+        assert slow.at_work.wait(10)
+        answers.append(pool.submit(post, "two"))
+        while not service.queue:
+            time.sleep(0.01)
+        server.should_exit = True
+        serving.join(30)
+    for answer in answers:
+        found = answer.result()
+        assert found.status_code == 503 and "the server is stopping" in found.text
+    assert not any(record.exc_info for record in caplog.records)
 
 
 def test_a_conversation_that_fails_takes_no_other_with_it(service, slow):

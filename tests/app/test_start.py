@@ -1,6 +1,7 @@
 """How the app starts and ends, and who is let in."""
 
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -100,6 +101,19 @@ def test_it_serves_while_the_model_loads_and_leaves_nothing_behind(project):
     assert len([*project.root.parent.glob("summarizer-*")]) == len(left) - 1
     changed = project.run("git", "status", "--porcelain").stdout
     assert changed == ""
+
+
+def test_a_second_ctrl_c_ends_it_with_the_same_sentence(project):
+    app = App(project, "--rate")
+    with httpx.stream("GET", f"{app.url}/gradio_api/heartbeat/x", timeout=30) as page:
+        next(page.iter_raw())  # an open page, which a first Ctrl-C waits for
+        app.process.send_signal(signal.SIGINT)
+        with pytest.raises(OSError):
+            while True:
+                socket.create_connection(("127.0.0.1", httpx.URL(app.url).port)).close()
+        app.process.send_signal(signal.SIGINT)
+        said = app.process.communicate(timeout=30)[1]
+    assert said == "error: stopped\n" and app.process.returncode == 130
 
 
 def test_the_api_asks_for_the_token(guarded):

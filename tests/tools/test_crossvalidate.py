@@ -108,6 +108,7 @@ def write_plan(folder, **changes):
             "settings.b: finetune.lora.r: Input",
         ),
         ({"settings": {"a": {}, "b": {"finetune.seed": 3}}}, "finetune.seed is cross-validation's"),
+        ({"settings": {"a": {}, "b\nc": {}}}, "settings.b\nc.[key]: String should match"),
         ({"name": "../up"}, "name: String should match pattern"),
         ({"trials": 3}, "trials: Extra inputs are not permitted"),
     ],
@@ -116,6 +117,16 @@ def test_a_plan_that_cannot_be_run_is_refused(tmp_path, changes, sentence):
     with pytest.raises(UserError) as error:
         write_plan(tmp_path, **changes)
     assert sentence in str(error.value)
+
+
+def test_a_setting_that_is_named_twice_is_refused(tmp_path):
+    write_plan(tmp_path)
+    file = tmp_path / "plan.yaml"
+    name = list(PLAN["settings"])[-1]
+    text = file.read_text().replace("settings:\n", f"settings:\n  {name}: {{}}\n")
+    file.write_text(text)
+    with pytest.raises(UserError, match=f"line [0-9]+: {name} stands there twice"):
+        read_plan(file, {})
 
 
 def test_trainings_are_kept_by_what_can_change_them(tmp_path):

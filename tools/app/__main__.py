@@ -24,8 +24,9 @@ def main() -> None:
     args = arguments()
     token = os.environ.get("SUMMARIZER_TOKEN") or None
     check(args.host, token)
-    need(BASE, "run `make repro` first")
-    need(ADAPTER, "run `make repro` first")
+    if not args.rate:
+        need(BASE, "run `make repro` first")
+        need(ADAPTER, "run `make repro` first")
     params = load()
     params = params.model_copy(
         update={"generate": params.generate.model_copy(update={"server": None})}
@@ -40,7 +41,7 @@ def main() -> None:
     host = f"[{args.host}]" if ":" in args.host else args.host
     where = f"http://{host}:{listening.getsockname()[1]}"
     try:
-        serve(params, not args.no_base, token, listening, where)
+        serve(None if args.rate else params, not args.no_base, token, listening, where)
     except KeyboardInterrupt:
         raise Interrupted("stopped") from None
 
@@ -51,6 +52,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=7860, help="0: any that is free")
     parser.add_argument("--no-base", action="store_true", help="the tuned model alone: less memory")
+    parser.add_argument(
+        "--rate", action="store_true", help="for raters: the blind sheet alone, no model and no API"
+    )
     return parser.parse_args()
 
 

@@ -4,6 +4,7 @@ A request is read as a file of JSON lines would be by `tools.summarize`, whose s
 """
 
 import asyncio
+import json
 from collections.abc import Iterable
 
 from fastapi import Depends, FastAPI, Request
@@ -15,11 +16,12 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from stages.common.cli import UserError
+from stages.sources.json_columns import without_lone_surrogates
 from tools.app import limits
 from tools.app.contract import Answer, Asked, Health, Problem, Refused, Summary
 from tools.app.models import Models
 from tools.app.reading import Found, read_values
-from tools.app.service import Busy, NotReady, Service
+from tools.app.service import STOPPING, Busy, NotReady, Service
 
 DESCRIPTION = "Summaries of conversations by the tuned model, which reads them as in training."
 METHODS = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"]
@@ -55,7 +57,12 @@ def build(service: Service, token: bool) -> FastAPI:
         if missing := set(names) - set(models.models):
             raise Refused(422, f"the {missing.pop()} model is not loaded here: leave `base` out")
         futures = service.ask([one.conversation.text for one in found], names)
-        written = await asyncio.gather(*map(asyncio.wrap_future, futures))
+        try:
+            written = await asyncio.gather(*map(asyncio.wrap_future, futures))
+        except asyncio.CancelledError:
+            if not service.stopping:
+                raise
+            raise NotReady(STOPPING) from None  # its batch takes longer than the server waits
         rows = await run_in_threadpool(explained, models, found, written)
         return Answer(summaries=rows, redacted=redacted)
 
@@ -89,13 +96,18 @@ def explained(
 ) -> list[Summary]:
     return [
         Summary(
-            id=one.id,
+            id=encodable(one.id),
             **summaries,
             unsupported=models.unsupported(one.conversation, summaries),
             tokens_cut=models.tokens_cut(one.conversation.text),
         )
         for one, summaries in zip(found, written, strict=True)
     ]
+
+
+def encodable(id_: object) -> object:
+    """An id may be any JSON value; half of an emoji in it has no UTF-8."""
+    return json.loads(without_lone_surrogates(json.dumps(id_, ensure_ascii=False)))
 
 
 def handle_errors(app: FastAPI) -> None:

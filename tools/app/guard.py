@@ -95,6 +95,10 @@ class Guard:
         name = headers.get("host", "").lower()
         if not self.token and name.rpartition(":")[0] not in LOCAL and name not in LOCAL:
             return refuse(403, "this app answers to this machine alone: set SUMMARIZER_TOKEN")
+        # A form of another site is sent to this name without asking.
+        origin = headers.get("origin")
+        if not self.token and origin is not None and origin.lower().partition("://")[2] != name:
+            return refuse(403, "this app takes nothing from other sites")
         return None
 
     async def ask_token(self, scope: Scope, body: bytes) -> Response | None:

@@ -1,9 +1,11 @@
 """The app as one process: models in a thread, page and API on a socket."""
 
+import logging
 import os
 import socket
 import threading
 from tempfile import TemporaryDirectory
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,34 +19,60 @@ from tools.app.service import Service
 
 
 def serve(
-    params: Params, base: bool, token: str | None, listening: socket.socket, where: str
+    params: Params | None, base: bool, token: str | None, listening: socket.socket, where: str
 ) -> None:
-    """Serve until a signal comes, or until it is clear that the models cannot be loaded."""
-    service = Service(lambda: Models(params, base), limits.WAITING)
-    service.start()
+    """Serve until a signal comes, or until it is clear that the models cannot be loaded.
+
+    Without `params` there are neither models nor an API: the page is for raters alone.
+    """
+    service = params and Service(lambda: Models(params, base), limits.WAITING)
+    if service:
+        service.start()
     with TemporaryDirectory(prefix="summarizer-") as uploads:
         # Gradio reads them when it is imported.
         os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": uploads}
         from tools.app.pages.page import mount
 
-        app = mount(build(service, bool(token)), service)
+        api = build(service, bool(token)) if service else FastAPI(openapi_url=None)
+        app = mount(api, service)
         listen_until_stopped(app, service, token, listening, where)
-    if service.error:
+    if service and service.error:
         raise service.error
 
 
 def listen_until_stopped(
-    app: FastAPI, service: Service, token: str | None, listening: socket.socket, where: str
+    app: FastAPI, service: Service | None, token: str | None, listening: socket.socket, where: str
 ) -> None:
     config = uvicorn.Config(Guard(app, token), log_config=None, access_log=False, lifespan="on")
     config.timeout_graceful_shutdown = 5
-    server = uvicorn.Server(config)
-    threading.Thread(target=watch, args=(service, server), daemon=True).start()
-    print(f"app: {where} is ready, the model is being loaded; Ctrl-C stops it")
+    server = Server(config, service)
+    if service:
+        threading.Thread(target=watch, args=(service, server), daemon=True).start()
+    loading = ", the model is being loaded" if service else ""
+    print(f"app: {where} is ready{loading}; Ctrl-C stops it")
     try:
         server.run(sockets=[listening])
     finally:
-        service.stop()
+        if service:
+            service.stop()
+
+
+class Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, service: Service | None):
+        super().__init__(config)
+        self.service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A second Ctrl-C ends it at once; that all is cut off then is no news."""
+        if self.should_exit:
+            logging.getLogger("uvicorn.error").disabled = True
+        super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Whoever waits is told so before the connections are closed."""
+        if self.service:
+            self.service.refuse()
+        await super().shutdown(sockets)
 
 
 def watch(service: Service, server: uvicorn.Server) -> None:

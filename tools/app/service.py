@@ -13,6 +13,7 @@ from stages.common.cli import UserError
 from tools.app.models import Models, Summaries
 
 LINGER = 0.01  # seconds in which requests that come together find each other
+STOPPING = "the server is stopping"
 LATELY = 10  # batches that the expected time is told from
 
 
@@ -54,13 +55,18 @@ class Service:
 
     def stop(self, seconds: float = 30) -> None:
         """Finish the batch at work; what waits is refused."""
+        self.refuse()
+        self.thread.join(seconds)
+
+    def refuse(self) -> None:
+        """What waits, and what comes from now on."""
         with self.changed:
             self.stopping = True
             for job in self.queue:
-                job.future.set_exception(NotReady("the server is stopping"))
+                if job.future.set_running_or_notify_cancel():
+                    job.future.set_exception(NotReady(STOPPING))
             self.queue.clear()
             self.changed.notify_all()
-        self.thread.join(seconds)
 
     @property
     def state(self) -> str:
@@ -82,7 +88,7 @@ class Service:
         jobs = [Job(text, wanted) for text in texts]
         with self.changed:
             if self.stopping:
-                raise NotReady("the server is stopping")
+                raise NotReady(STOPPING)
             if len(self.queue) + len(jobs) > self.waiting:
                 raise Busy(math.ceil(self.pace() * len(self.queue)) or 1)
             self.queue.extend(jobs)

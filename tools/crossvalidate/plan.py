@@ -14,6 +14,7 @@ from stages.params import Params
 from tools.sweep.space import Section, Value, override
 
 Seed = Annotated[int, Field(ge=0)]
+Name = Annotated[str, Field(pattern=r"^.+$")]  # a line: it stands in a table
 OWN = ("clean.fold", "clean.train_on_validation", "finetune.seed")  # set here, a training each
 
 
@@ -21,13 +22,27 @@ class Plan(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z][\w-]*$")]
     folds: Annotated[int, Field(ge=2, le=100)]
     seeds: Annotated[list[Seed], Field(min_length=1)]
-    settings: Annotated[dict[str, dict[str, Value] | None], Field(min_length=2)]
+    settings: Annotated[dict[Name, dict[str, Value] | None], Field(min_length=2)]
 
     @model_validator(mode="after")
     def each_seed_once(self) -> "Plan":
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds must differ")
         return self
+
+
+class Twice(Exception):
+    """A key that a mapping has twice."""
+
+
+class Loader(yaml.SafeLoader):
+    """Of two settings with one name, YAML would silently drop the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        if twice := [key for key in keys if keys.count(key) > 1]:
+            raise Twice(f"line {node.start_mark.line + 1}: {twice[0]} stands there twice")
+        return super().construct_mapping(node, deep)
 
 
 class Training(NamedTuple):
@@ -41,11 +56,13 @@ class Training(NamedTuple):
 def read_plan(path: Path, raw: dict) -> Plan:
     """The plan, each of whose settings suits the params `raw`."""
     try:
-        plan = Plan.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        plan = Plan.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{path}: {key or 'the file'}: {first['msg']}") from None
+    except Twice as error:
+        raise UserError(f"{path}: {error}") from None
     except (yaml.YAMLError, ValueError):
         raise UserError(f"{path} is not valid YAML") from None
     for setting, values in plan.settings.items():

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from stages.common.cli import UserError
 from stages.generation.server import TIMEOUT, send
 from stages.params import Server
+from stages.sources.json_columns import without_lone_surrogates
 from tools.judge.prompts import answer_of, request_again
 from tools.judge.replies import Replies, Reply
 from tools.ratings.answers import Answer
@@ -69,8 +70,11 @@ async def ask(client: httpx2.AsyncClient, server: Server, body: dict, replies: R
     try:
         text = answer["choices"][0]["message"].get("content") or ""
         usage = answer.get("usage") or {}
-        counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        reply = Reply(str(text), *counts)
+        counts = (usage.get(name) for name in ("prompt_tokens", "completion_tokens"))
+        reply = Reply(
+            without_lone_surrogates(str(text)),
+            *(count if type(count) is int else None for count in counts),
+        )
     except (AttributeError, IndexError, KeyError, TypeError):
         raise UserError(f"{server.url} does not answer as OpenAI's protocol has it") from None
     replies.add(body, reply)

@@ -8,12 +8,15 @@ from tools.ratings.answers import QUESTIONS, Answer
 from tools.ratings.items import Item
 
 PROMPT = Path(__file__).with_name("prompt.md")
+# Of the prompt's own tags: a text that ends its part would speak to the judge as the prompt does.
+TAG = re.compile(r"<(?=\s*/?\s*(?:conversation|summary)\b)", re.IGNORECASE)
 AGAIN = "That is not the JSON object. Reply with the JSON object alone."
 VALUES = {"yes": True, "true": True, "no": False, "false": False}
 
 
 def prompt(item: Item) -> str:
-    fields = {"conversation": item.conversation, "summary": item.summary}
+    texts = {"conversation": item.conversation, "summary": item.summary}
+    fields = {name: TAG.sub("‹", text) for name, text in texts.items()}
     # In one pass, for a conversation may hold "{summary}".
     template = PROMPT.read_text(encoding="utf-8")
     return re.sub(r"\{(conversation|summary)\}", lambda match: fields[match[1]], template)

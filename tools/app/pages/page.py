@@ -25,14 +25,14 @@ BUTTONS = {
 SWEEP = (60, 60)  # seconds: how often uploads that nobody read are removed, and from what age
 
 
-def mount(app: FastAPI, service: Service) -> FastAPI:
-    """`app` with the page at its root."""
+def mount(app: FastAPI, service: Service | None) -> FastAPI:
+    """`app` with the page at its root; without a service it is the raters' alone."""
     theme = gr.themes.Default(
         primary_hue="indigo", neutral_hue="slate", font=FONTS, font_mono=("ui-monospace",)
     ).set(**BUTTONS)
     return gr.mount_gradio_app(
         app,
-        build(service),
+        build(service) if service else build_for_raters(),
         path="/",
         theme=theme,
         css=STYLE.read_text(encoding="utf-8"),
@@ -69,6 +69,18 @@ def build(service: Service) -> gr.Blocks:
             show_progress="hidden",
             api_visibility="private",
         )
+    return queued(blocks)
+
+
+def build_for_raters() -> gr.Blocks:
+    """The blind sheet without the tabs that tell whose a summary is."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=SWEEP) as blocks:
+        gr.HTML(f"<h1>{TITLE}</h1>", elem_id="title")
+        rate.tab()
+    return queued(blocks)
+
+
+def queued(blocks: gr.Blocks) -> gr.Blocks:
     return blocks.queue(max_size=limits.WAITING, default_concurrency_limit=32, api_open=False)
 
 
