@@ -109,6 +109,7 @@ def write_plan(folder, **changes):
         ),
         ({"settings": {"a": {}, "b": {"finetune.seed": 3}}}, "finetune.seed is cross-validation's"),
         ({"settings": {"a": {}, "b\nc": {}}}, "settings.b\nc.[key]: String should match"),
+        ({"settings": {"a": {}, "b": {"fetch.dataset.path": "x"}}}, "on the same dialogues alone"),
         ({"name": "../up"}, "name: String should match pattern"),
         ({"trials": 3}, "trials: Extra inputs are not permitted"),
     ],

@@ -70,6 +70,8 @@ def read_plan(path: Path, raw: dict) -> Plan:
         for key, value in (values or {}).items():
             if key in OWN:
                 raise UserError(f"{where}: {key} is cross-validation's to set")
+            if key.startswith("fetch.dataset."):
+                raise UserError(f"{where}: {key}: settings compare on the same dialogues alone")
             try:
                 override(raw, {key: value})
             except KeyError:
