@@ -51,7 +51,6 @@ NOT_RUN = {
     "make app": "it serves until it is stopped: tests/app",
     "python -m tools.app --port 8080 --no-base": "tests/app/test_start.py",
     "export SUMMARIZER_TOKEN=$(openssl rand -hex 16)": "the next command takes it",
-    "python -m tools.app --rate": "tests/app/test_rate.py",
     "python -m tools.app --host 0.0.0.0": "tests/app/test_start.py",
     """curl http://127.0.0.1:7860/v1/summaries -H 'Content-Type: application/json'   -d '{"conversation": "Customer: my parcel never came\\nAgent: sorry! please DM us the number"}'""": "tests/app/test_api.py asks over a socket",
     "python -m tools.compare main my-branch": "tests/tools/test_compare.py compares two commits",
