@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -15,27 +15,17 @@ from stages.generation import server as module
 from stages.generation.server import check_settings, complete
 from stages.model.tokenization import prompt_text
 from stages.params import Generate, Server
+from tests.helpers.loopback import Loopback
 from tests.helpers.project import tiny_params
 
 
-class Completions(ThreadingHTTPServer):
+class Completions(Loopback):
     """Answers a prompt with its capitals, later ones first; `faults` holds a status for each of the
     first requests, or None to hang up."""
 
-    request_queue_size = 200
-
     def __init__(self, port: int = 0):
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__(Handler, port)
         self.faults, self.bodies, self.keys, self.models = [], [], set(), ["tuned"]
-        self.lock = threading.Lock()
-
-    def __enter__(self):
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -2,34 +2,21 @@
 
 import json
 import socket
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.helpers.loopback import Loopback
 
 
-class ChatServer(ThreadingHTTPServer):
+class ChatServer(Loopback):
     """`reply` makes the text that answers a request's body. `faults` are those of the first requests:
     a status, or hang up, cut (in the middle of the answer), no json, slow."""
 
-    request_queue_size = 200
-
     def __init__(self, reply):
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.reply, self.usage = reply, {"prompt_tokens": 100, "completion_tokens": 10}
         self.faults, self.bodies, self.keys, self.paths = [], [], set(), set()
-        self.lock, self.now, self.most = threading.Lock(), 0, 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def __enter__(self):
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
+        self.now, self.most = 0, 0
 
     def handle_error(self, request, client_address):
         """A client that was killed is no error here."""

@@ -77,7 +77,7 @@ def renew(clone: Path) -> None:
 
 def files_of(plan: Plan, raw: dict) -> dict[Training, Path]:
     """Where the scores of each training are, or will be."""
-    source = override(raw, {})["fetch"]["dataset"]["path"]
+    source = raw["fetch"]["dataset"]["path"]
     code_and_data = digest(Path("stages"), "*.py") + digest(Path(source), "*")
     folder = STUDIES / f"{plan.name}.folds"
     return {

@@ -1,8 +1,6 @@
 """One training of a cross-validation: `dvc repro` in a clone, and what its summaries score."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from stages.params import Params
 from stages.score import ROUGE, one_line
 from stages.scoring.bleu import STATISTICS, statistics
 from stages.scoring.faithfulness import Checker
-from tools.sweep.experiment import started_at, stop
+from tools.sweep.experiment import run_aside, started_at, stop
 from tools.sweep.space import override
 
 HELD = ("number_precision", "name_precision")
@@ -31,14 +29,7 @@ def train(clone: Path, raw: dict, values: dict, what: str) -> None:
     """
     text = yaml.safe_dump(override(raw, values), sort_keys=False, allow_unicode=True)
     (clone / "params.yaml").write_text(text, encoding="utf-8")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro", "generate@tuned"],
-        cwd=clone,
-        env=os.environ | {"PATH": path},
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = run_aside([sys.executable, "-m", "dvc", "repro", "generate@tuned"], clone)
     running(clone).write_text(json.dumps([process.pid, started_at(process.pid)]))
     try:
         status = process.wait()

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from stages.common.cli import UserError
 from stages.params import Params
-from tools.sweep.space import Section, Value, override
+from tools.sweep.space import Section, Value, first_fault, override
 
 Seed = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^.+$")]  # a line: it stands in a table
@@ -58,9 +58,7 @@ def read_plan(path: Path, raw: dict) -> Plan:
     try:
         plan = Plan.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: {key or 'the file'}: {first['msg']}") from None
+        raise UserError(f"{path}: {first_fault(error)}") from None
     except Twice as error:
         raise UserError(f"{path}: {error}") from None
     except (yaml.YAMLError, ValueError):
@@ -79,9 +77,7 @@ def read_plan(path: Path, raw: dict) -> Plan:
         try:
             Params.model_validate(override(raw, values or {}))
         except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            raise UserError(f"{where}: {key}: {first['msg']}") from None
+            raise UserError(f"{where}: {first_fault(error)}") from None
     return plan
 
 

@@ -19,7 +19,7 @@ GRACE = 30  # seconds that a run which is told to stop gets to clean up
 
 
 def start(name: str, values: dict, losses: Path, clone: Path) -> subprocess.Popen:
-    """`dvc exp run --temp` up to `finetune`, in a process group of its own to be stopped with.
+    """`dvc exp run --temp` up to `finetune`.
 
     finetune adds each validation loss to the file `losses`.
     """
@@ -27,14 +27,16 @@ def start(name: str, values: dict, losses: Path, clone: Path) -> subprocess.Pope
     command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name]
     for key, value in values.items():
         command += ["--set-param", f"{key}={json.dumps(value)}"]
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        LOSSES: str(losses.resolve()),
-    }
+    return run_aside([*command, "finetune"], clone, **{LOSSES: str(losses.resolve())})
+
+
+def run_aside(command: list[str], clone: Path, **environment: str) -> subprocess.Popen:
+    """Start a command of DVC in a clone, whose stages find this Python, in a process group of its own."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.Popen(
-        [*command, "finetune"],
+        command,
         cwd=clone,
-        env=environment,
+        env=os.environ | {"PATH": path} | environment,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )

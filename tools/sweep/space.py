@@ -60,11 +60,16 @@ def read_sweep(path: Path) -> Sweep:
     try:
         return Sweep.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: {key}: {first['msg']}") from None
+        raise UserError(f"{path}: {first_fault(error)}") from None
     except (yaml.YAMLError, ValueError):
         raise UserError(f"{path} is not valid YAML") from None
+
+
+def first_fault(error: ValidationError) -> str:
+    """The key that is wrong, if it is one key, and why."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    return f"{key}: {first['msg']}" if key else first["msg"]
 
 
 def check(sweep: Sweep, raw: dict, file: str) -> dict[str, BaseDistribution]:
