@@ -13,7 +13,9 @@ class EmptySplit(UserError):
 
     def __init__(self, split: str, holdout: float | None, left: int):
         self.holdout = holdout
-        advice = f"set clean.holdout to {holdout}" if holdout else "see clean.columns"
+        advice = (
+            f"set clean.holdout to {holdout}" if holdout else "see clean.columns and clean.fold"
+        )
         super().__init__(f"no dialogue is left in {split}, of {left} in all: {advice}")
 
 

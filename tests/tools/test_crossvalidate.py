@@ -7,14 +7,17 @@ import sys
 import time
 
 import numpy as np
+import polars as pl
 import pytest
 import yaml
 
 from stages.common.cli import UserError
-from stages.scoring.bleu import corpus_bleu, statistics
+from stages.scoring.bleu import STATISTICS, corpus_bleu, statistics
 from tests.helpers.project import ROOT, Project, write_corpus
 from tools.crossvalidate.estimate import estimate, pseudo_values
+from tools.crossvalidate.fold import HELD, HUMAN
 from tools.crossvalidate.plan import key_of, read_plan, trainings, values_of
+from tools.crossvalidate.report import HEADER, ROUGE, summarize
 
 PLAN = {
     "name": "folds",
@@ -174,6 +177,63 @@ def test_pseudo_values_are_of_bleu():
     draws = rng.integers(30, size=(2000, 30))
     bootstrapped = np.std([corpus_bleu(rows[draw]) for draw in draws])
     assert values.std(ddof=1) / 30**0.5 == pytest.approx(bootstrapped, rel=0.4)
+
+
+def test_the_table_is_of_all_dialogues_and_seeds():
+    words = [
+        "customer",
+        "asks",
+        "for",
+        "a",
+        "refund",
+        "and",
+        "agent",
+        "sends",
+        "a",
+        "new",
+        "parcel",
+        "to",
+        "them",
+        "today",
+    ]
+    rng = np.random.default_rng(5)
+
+    def scored(fold: int, kept: int) -> pl.DataFrame:
+        """Ten dialogues, of whose references the summaries have the first `kept` words."""
+        references = [[" ".join(rng.permutation(words))] for _ in range(10)]
+        texts = [
+            " ".join([*text.split()[:kept], *["and", "so", "on", "it", "goes", "now"]])
+            for [text] in references
+        ]
+        columns = dict(zip(STATISTICS, statistics(texts, references).T, strict=True))
+        others = dict.fromkeys([*ROUGE, *HELD], 50.0) | dict.fromkeys(HUMAN, 0)
+        ids = [f"{fold}-{i}" for i in range(10)]
+        return pl.DataFrame({"id": ids} | columns).with_columns(
+            **{k: pl.lit(v) for k, v in others.items()}
+        )
+
+    kept = {"few": 6, "many": 10}
+    scores = {
+        (seed, fold): {name: scored(fold, n) for name, n in kept.items()}
+        for seed in (1, 2)
+        for fold in (1, 2, 3)
+    }
+    rows, lines = summarize(scores)
+    table = {row[0]: dict(zip(HEADER, row, strict=True)) for row in rows}
+    for name in kept:
+        each = [
+            corpus_bleu(
+                pl.concat(scores[seed, fold][name] for fold in (1, 2, 3))
+                .select(STATISTICS)
+                .to_numpy()
+            )
+            for seed in (1, 2)
+        ]
+        assert float(table[name]["BLEU"]) == pytest.approx(np.mean(each), abs=0.006)
+        assert float(table[name]["BLEU"]) > 10
+    assert table["many"][""] == "better" and float(table["many"]["standard error"]) > 0
+    assert lines[0].startswith("30 dialogues, 3 folds, 2 seeds")
+    assert lines[1].startswith("many is the highest.")
 
 
 def draw(rng, settings: int, dialogues: int, apart: float, training: float, folds: int = 5):
