@@ -65,9 +65,12 @@ def wait(command: list[str], shown: str, folder: Path) -> tuple[int, str]:
     if words.exists():
         told = json.loads(words.read_text(encoding="utf-8"))
         kill(process)
-        # When a process is killed, torchrun sends SIGTERM to the others: no one interrupted them.
-        if interrupted or told["status"] < 128:
+        if told["status"] < 128:
             return told["status"], told["message"]
+        # When a process ends or is killed, torchrun sends SIGTERM to the others: the signal that
+        # this process received counts, and without one nobody interrupted them.
+        if interrupted:
+            return 128 + received[-1], told["message"]
     elif interrupted and process.returncode:  # before a process could say so itself
         return 128 + received[-1], KEPT
     if process.returncode:

@@ -132,6 +132,10 @@ def supervise(client: socket.socket) -> None:
     _, streams, _, _ = socket.recv_fds(client, 1, 3)
     answers = client.makefile("rw")
     request = json.loads(answers.readline())
+    # Until the stage has handlers of its own a signal ends the fork: an exception, raised while it
+    # takes modules away, might be swallowed.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     pid = os.fork()
     if not pid:
         client.close()

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import yaml
 
-from stages.common.atomic_io import atomic_write, read_jsonl
+from stages.common.atomic_io import atomic_write, read_jsonl, write_json
 from stages.common.cli import UserError
 from stages.common.words import Words, choose_words
 from stages.params import Params
@@ -30,8 +30,8 @@ def train(clone: Path, raw: dict, values: dict, what: str) -> None:
     text = yaml.safe_dump(override(raw, values), sort_keys=False, allow_unicode=True)
     (clone / "params.yaml").write_text(text, encoding="utf-8")
     process = run_aside([sys.executable, "-m", "dvc", "repro", "generate@tuned"], clone)
-    running(clone).write_text(json.dumps([process.pid, started_at(process.pid)]))
     try:
+        write_json(running(clone), [process.pid, started_at(process.pid)])
         status = process.wait()
     except KeyboardInterrupt:
         stop(process.pid)
