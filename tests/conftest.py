@@ -16,7 +16,7 @@ from tests.helpers.project import Project, make_project, make_tiny_llama, prepar
 from tests.helpers.warm_server import SHARED, start
 
 # Enough for kinds to meet kinds, in seconds; no deadline, for the machine may be busy.
-settings.register_profile("suite", max_examples=40, deadline=None)
+settings.register_profile("suite", max_examples=25, deadline=None)
 settings.load_profile("suite")
 # A shell's `&` lets all processes below it ignore Ctrl-C, and tests send it.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

@@ -9,6 +9,8 @@ import os
 import random
 import sys
 import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import httpx2
 
@@ -72,9 +74,7 @@ async def complete_all(server: Server, texts: list[str], knobs: Generate) -> lis
                 (choice,) = answer["choices"]
                 return choice["text"], choice["finish_reason"] != "length"
             except (KeyError, TypeError, ValueError):
-                raise UserError(
-                    f"{server.url} does not answer as OpenAI's protocol has it"
-                ) from None
+                raise other_protocol(server) from None
 
         tasks = [asyncio.ensure_future(ask(*item)) for item in enumerate(texts)]
         try:
@@ -99,7 +99,10 @@ def settings(knobs: Generate, number: int) -> dict:
 async def only_model(client: httpx2.AsyncClient, server: Server) -> str:
     """The name of the one model that the server has."""
     answer = await send(client, server, "GET", "/v1/models")
-    names = [model["id"] for model in answer.get("data", [])]
+    try:
+        names = [str(model["id"]) for model in answer["data"]]
+    except (KeyError, TypeError):
+        raise other_protocol(server) from None
     if len(names) != 1:
         shown = ", ".join(names[:5]) or "none"
         raise UserError(f"{server.url} has {len(names)} models, {shown}: name one of them")
@@ -116,7 +119,7 @@ async def send(
             answer = await client.request(method, path, json=body)
             if answer.status_code == 200:
                 return answer.json()
-            why = f"answers with status {answer.status_code}"
+            why, asked = f"answers with status {answer.status_code}", retry_after(answer)
             if answer.status_code == 500 and method == "GET":
                 raise UserError(
                     f"{server.url} does not list its models: name the one that is meant"
@@ -126,16 +129,32 @@ async def send(
             if answer.status_code not in BUSY:
                 # Its own words may hold the customer's, so they are not repeated.
                 raise UserError(f"{server.url}{path} {why}: see the server's log, and its model")
-        except (httpx2.TransportError, ValueError) as error:
-            why = f"does not answer ({type(error).__name__})"
+        # Nested too deep, JSON is a RecursionError.
+        except (httpx2.TransportError, ValueError, RecursionError) as error:
+            why, asked = f"does not answer ({type(error).__name__})", 0.0
         except httpx2.InvalidURL:
             raise UserError(f"{server.url} is no URL of a server") from None
-        if time.monotonic() + wait > deadline:
+        if time.monotonic() + max(wait, asked) > deadline:
             raise UserError(f"{server.url} {why}: start it, and run the same again")
         tell_once(f"{server.url} {why}, and is asked again for {server.patience_minutes:g} minutes")
         # Many requests fail together; they shall not come back together.
-        await asyncio.sleep(wait * random.uniform(0.5, 1.5))
+        await asyncio.sleep(asked + wait * random.uniform(0.5, 1.5))
         wait = min(2 * wait, LONGEST_WAIT)
+
+
+def retry_after(answer: httpx2.Response) -> float:
+    """The seconds for which a busy server asks to be left alone; it may say so by a date."""
+    value = answer.headers.get("Retry-After", "")
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):  # no such header, or neither
+        return 0.0
+
+
+def other_protocol(server: Server) -> UserError:
+    return UserError(f"{server.url} does not answer as OpenAI's protocol has it")
 
 
 told: set[str] = set()

@@ -6,8 +6,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
 
+import httpx2
 import pytest
 
 from stages.common.cli import UserError
@@ -21,7 +23,7 @@ from tests.helpers.project import tiny_params
 
 class Completions(Loopback):
     """Answers a prompt with its capitals, later ones first; `faults` holds a status for each of the
-    first requests, or None to hang up."""
+    first requests, with a `Retry-After` or without, or None to hang up."""
 
     def __init__(self, port: int = 0):
         super().__init__(Handler, port)
@@ -35,7 +37,9 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
-        self.answer(200, {"data": [{"id": name} for name in self.server.models]})
+        models = self.server.models
+        data = {"data": [{"id": name} for name in models]} if isinstance(models, list) else models
+        self.answer(200, data)
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -52,11 +56,14 @@ class Handler(BaseHTTPRequestHandler):
         text = body["prompt"].upper()
         finish = "length" if len(text) > body["max_tokens"] else "stop"
         choices = [{"text": text, "finish_reason": finish}]
-        self.answer(fault, {"choices": choices} if fault == 200 else {"error": text})
+        status, *later = fault if isinstance(fault, tuple) else (fault,)
+        self.answer(status, {"choices": choices} if status == 200 else {"error": text}, *later)
 
-    def answer(self, status: int, value: dict) -> None:
+    def answer(self, status: int, value: object, retry_after: str = "") -> None:
         content = json.dumps(value).encode()
         self.send_response(status)
+        if retry_after:
+            self.send_header("Retry-After", retry_after)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -119,6 +126,23 @@ def test_faults_of_a_busy_server_cost_no_answer(served, capsys):
     assert told and len(told) == len(set(told))
 
 
+def test_a_server_is_left_alone_as_long_as_it_asks(served):
+    served.faults = [(429, "1")]
+    started = time.monotonic()
+    assert ask(served.server_port, [[0, 1]]) == [("P1", True)]
+    assert time.monotonic() - started > 1
+    served.faults = [(503, "3600")]
+    with pytest.raises(UserError, match="status 503"):
+        ask(served.server_port, [[0, 1]])
+
+
+def test_a_server_may_ask_by_a_date():
+    dates = {formatdate(time.time() + 3600, usegmt=True): 3600, formatdate(0, usegmt=True): 0}
+    for said, seconds in {"7": 7, "soon": 0, "": 0, "-1": 0, **dates}.items():
+        answer = httpx2.Response(429, headers={"Retry-After": said} if said else {})
+        assert module.retry_after(answer) == pytest.approx(seconds, abs=30 if seconds > 9 else 0)
+
+
 def test_a_server_that_starts_late_is_waited_for():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -156,6 +180,13 @@ def test_a_refusal_is_one_sentence_without_the_customers_words(served, faults, p
 def test_one_model_is_taken_and_of_several_one_is_named(served, models):
     served.models = models
     with pytest.raises(UserError, match=f"has {len(models)} models"):
+        ask(served.server_port, [[0, 1]])
+
+
+@pytest.mark.parametrize("answer", [{}, {"data": None}, {"data": ["tuned"]}, "tuned", 3])
+def test_models_in_another_form_are_one_sentence(served, answer):
+    served.models = answer
+    with pytest.raises(UserError, match="does not answer as OpenAI's protocol has it"):
         ask(served.server_port, [[0, 1]])
 
 

@@ -10,7 +10,7 @@ from tests.helpers.loopback import Loopback
 
 class ChatServer(Loopback):
     """`reply` makes the text that answers a request's body. `faults` are those of the first requests:
-    a status, or hang up, cut (in the middle of the answer), no json, slow."""
+    a status, or hang up, cut (in the middle of the answer), no json, nested (too deep), slow."""
 
     def __init__(self, reply):
         super().__init__(Handler)
@@ -48,7 +48,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         message = {"role": "assistant", "content": server.reply(body)}
         answer = {"choices": [{"message": message}], "usage": server.usage}
-        content = json.dumps(answer).encode() if fault != "no json" else b"<html>busy</html>"
+        content = json.dumps(answer).encode()
+        content = {"no json": b"<html>busy</html>", "nested": b"[" * 100_000}.get(fault, content)
         self.send_response(fault if isinstance(fault, int) else 200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

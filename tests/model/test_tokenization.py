@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, LlamaConfig, PreTrainedTokenizerFast
@@ -207,6 +207,7 @@ def test_many_at_a_time_have_the_ids_of_one_at_a_time(tmp_path, family, chat):
     save_tokenizer(tmp_path, FAMILIES[family])
     tokenizer, how = load_tokenizer(tmp_path, chat), knobs(120, chat)
 
+    @settings(max_examples=15, deadline=None)  # for each of eight tokenizers
     @given(LINES)
     def check(texts):
         prompts = tokenize_prompts(tokenizer, texts, how)

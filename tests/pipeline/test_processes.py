@@ -177,7 +177,7 @@ def test_ctrl_c_while_the_processes_start_ends_them(together):
 
 
 def test_ctrl_c_is_told_once_and_the_training_resumes(together):
-    together.params(**{"finetune.num_train_epochs": 60, "finetune.patience": 60})  # long
+    together.params(**{"finetune.num_train_epochs": 24, "finetune.patience": 24})  # long
     training = started(together)
     training.send_signal(signal.SIGINT)
     out, said = training.communicate()
@@ -185,6 +185,7 @@ def test_ctrl_c_is_told_once_and_the_training_resumes(together):
     assert said.splitlines()[-1].startswith("error: interrupted at step ")
     assert said.count("error: ") == 1 and "Traceback" not in said
     assert not workers(together)
+    together.params(**{"run.checkpoint_minutes": 10})  # from here on, one a step is only slow
     assert RESUMED in together.python("-m", "stages.finetune").stdout
     assert weights(together)
 

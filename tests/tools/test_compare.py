@@ -209,9 +209,10 @@ def test_unreadable_files_are_named(repository, file, text):
         against_main()
 
 
-def test_name_of_a_commit_is_never_an_option_of_git(repository):
+@pytest.mark.parametrize("name", ["--all", "a\0b"])
+def test_name_of_a_commit_is_never_an_option_of_git(repository, name):
     with pytest.raises(UserError, match="is no commit of this clone"):
-        commit("--all")
+        commit(name)
 
 
 def write_faithfulness(project: Project, values: dict[str, str]) -> None:

@@ -40,8 +40,8 @@ def test_every_dialogue_is_scored_once_and_what_is_finished_is_kept(
     monkeypatch.setenv("RAN", str(ran))
     project = prepared
     write_corpus(project.root / "corpus", {"train": 30, "validation": 10, "test": 4})
-    project.params(**{"clean.holdout": 0.2, "finetune.num_train_epochs": 20})
-    project.params(**{"finetune.patience": 20})
+    project.params(**{"clean.holdout": 0.2, "finetune.num_train_epochs": 12})
+    project.params(**{"finetune.patience": 12})
     write(project)
     folder = project.root / "sweeps"
     command = [sys.executable, "-m", "tools.crossvalidate"]
@@ -68,7 +68,7 @@ def test_every_dialogue_is_scored_once_and_what_is_finished_is_kept(
     assert "finetune: resuming from models/checkpoints/" in told
     assert sentence in told.splitlines()  # the run that it stopped may have a last word
 
-    done = project.python("-m", "tools.crossvalidate")
+    done = project.python("-m", "tools.crossvalidate", WARM_DVC="1")
     finished = [line for line in done.stdout.splitlines() if "trainings done" in line]
     assert finished[0] in [f"crossvalidate: {n} of 4 trainings done" for n in (1, 2, 3)]
     table = list(csv.DictReader((project.root / "metrics/crossvalidation.csv").open()))

@@ -23,7 +23,7 @@ SEARCH = {
     "seed": 2,
     "random": 2,
     "prune_after": 1,
-    "set": {"finetune.num_train_epochs": 150, "finetune.patience": 150},  # seconds
+    "set": {"finetune.num_train_epochs": 40, "finetune.patience": 40},  # seconds
     "space": {
         "finetune.learning_rate": {"choices": [0.02, 1e-6]},
         "finetune.lora.r": {"low": 2, "high": 8},
@@ -108,7 +108,7 @@ def test_search_resumes_after_an_interrupt_and_a_kill(recorded):
     assert output.splitlines()[-1] == sentence
     status, killed = stop(signal.SIGKILL, trains(3))
     assert status == -signal.SIGKILL and left()
-    done = recorded.python("-m", "tools.sweep")
+    done = recorded.python("-m", "tools.sweep", WARM_DVC="1")
     wait_for(lambda: not left(), "the end of all processes", 10)
 
     # The interrupted trial and the killed one were proposed again.

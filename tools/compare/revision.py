@@ -73,4 +73,6 @@ def git(*arguments: str) -> bytes | None:
         done = subprocess.run(["git", *arguments], capture_output=True, check=False)
     except FileNotFoundError:
         raise UserError("git is not installed") from None
+    except ValueError:  # a NUL, which no argument can hold
+        return None
     return None if done.returncode else done.stdout

@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 import httpx2
 from tqdm import tqdm
 
-from stages.common.cli import UserError
-from stages.generation.server import TIMEOUT, send
+from stages.generation.server import TIMEOUT, other_protocol, send
 from stages.params import Server
 from stages.sources.json_columns import without_lone_surrogates
 from tools.judge.prompts import answer_of, request_again
@@ -76,6 +75,6 @@ async def ask(client: httpx2.AsyncClient, server: Server, body: dict, replies: R
             *(count if type(count) is int else None for count in counts),
         )
     except (AttributeError, IndexError, KeyError, TypeError):
-        raise UserError(f"{server.url} does not answer as OpenAI's protocol has it") from None
+        raise other_protocol(server) from None
     replies.add(body, reply)
     return reply

@@ -12,7 +12,7 @@ import os
 import sys
 
 STAGES = ("fetch", "clean", "format_prompts", "finetune", "generate", "score")
-TOOLS = ("summarize", "inspect", "export")
+TOOLS = ("summarize", "inspect", "export", "compare", "judge", "ratings", "report", "seeds")
 HELPERS = ("compiled_kernels", "freed_blocks")
 MODULES = {
     *(f"stages.{name}" for name in STAGES),
