@@ -67,7 +67,7 @@ def main() -> None:
         few = measure(project, "local", "few", args.files // 10, 0, random.Random(args.seed))
         assert few == expected, "other files, other summaries"
         for engine in args.engines:
-            rows = args.server_rows if engine == "server" else args.rows
+            rows = min(args.rows, args.server_rows if engine == "server" else args.rows)
             files = max(1, args.files * rows // args.rows)
             with server(project) if engine == "server" else nothing() as url:
                 chance = random.Random(f"{args.seed} {engine}")
@@ -106,6 +106,7 @@ def measure(
 ) -> dict[str, str]:
     """Summarise the first files, print a row of the table, and return the summaries by id."""
     out = project.root / f"{engine}-{source}-{kills}"
+    log = project.root / f"{out.name}.log"
     sources = [f"{source}/{n:05}.jsonl" for n in range(files)]
     command = [sys.executable, "-m", "tools.summarize", *sources, "--out", str(out)]
     command += ["--engine", "ray"] if engine == "ray" else []
@@ -113,28 +114,29 @@ def measure(
     started, killed, done = time.monotonic(), 0, 0
     while True:
         before = time.monotonic()
-        process = subprocess.Popen(
-            command,
-            cwd=project.root,
-            env=project.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with open(log, "w") as said:
+            process = subprocess.Popen(
+                command,
+                cwd=project.root,
+                env=project.environment,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
         # Killed once it has written so many files more.
         after = done + chance.randint(1, max(1, (files - done) // (kills - killed + 1)))
-        while process.poll() is None and killed < kills:
-            if len(list(out.rglob("*.parquet"))) >= after:
+        ended = 0
+        while not ended:
+            if killed < kills and len(list(out.rglob("*.parquet"))) >= after:
                 time.sleep(chance.random() * (time.monotonic() - before) / (after - done))
                 kill_family(process)
-                killed += 1
-                break
+                killed, after = killed + 1, files + 1
             time.sleep(0.05)
-        _, status, usage = os.wait4(process.pid, 0)
+            ended, status, usage = os.wait4(process.pid, os.WNOHANG)
         done = len(list(out.rglob("*.parquet")))
         if status == 0:
             break
-        assert os.WIFSIGNALED(status), f"{engine} failed"
+        assert os.WIFSIGNALED(status), f"{engine} failed: {log.read_text()[-2000:]}"
     seconds = time.monotonic() - started
     found = {}
     for file in sorted(out.rglob("*.parquet")):
