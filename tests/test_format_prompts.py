@@ -30,7 +30,7 @@ class Characters:
         spans = [[(0, 0)] * len(bos) + [(i, i + 1) for i in range(len(t))] for t in texts]
         return SimpleNamespace(
             input_ids=[bos + [ord(c) + 10 for c in text] for text in texts],
-            encodings=[SimpleNamespace(offsets=offsets) for offsets in spans],
+            encodings=[SimpleNamespace(token_to_chars=offsets.__getitem__) for offsets in spans],
         )
 
 

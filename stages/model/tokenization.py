@@ -45,10 +45,9 @@ def tokenize_prompts(
     )
     prompts = []
     for i, (ids, text) in enumerate(zip(encoded.input_ids, conversations, strict=True)):
-        # The offsets of a text cost as much as its tokens, so they are taken where they are needed.
-        long = len(ids) > knobs.max_prompt_tokens
-        offsets = encoded.encodings[i].offsets if long else []
-        part = _without_middle(ids, offsets, len(head), len(head + text), knobs) if long else ids
+        part = ids
+        if len(ids) > knobs.max_prompt_tokens:
+            part = _without_middle(ids, encoded.encodings[i], len(head), len(head + text), knobs)
         prompts.append((part, len(ids)))
     return prompts
 
@@ -61,13 +60,18 @@ def prompt_text(tokenizer, ids: list[int]) -> str:
 
 
 def _without_middle(
-    ids: list[int], offsets: list[tuple[int, int]], start: int, end: int, knobs: FormatPrompts
+    ids: list[int], encoding, start: int, end: int, knobs: FormatPrompts
 ) -> list[int]:
     """Cut tokens from the conversation, which has the characters from `start` to `end`."""
-    # An added BOS has an empty span at 0, an added EOS would have one too.
-    before = next(i for i, (_, stop) in enumerate(offsets) if stop > start)
+
+    # All spans of a text cost as much as its tokens: those at both ends are asked for.
+    def span(i: int) -> tuple[int, int]:
+        return encoding.token_to_chars(i) or (0, 0)  # a BOS or EOS that was added has none
+
+    before = next(i for i in range(len(ids)) if span(i)[1] > start)
     after = 0
-    for begin, stop in reversed(offsets):
+    for i in reversed(range(len(ids))):
+        begin, stop = span(i)
         if begin < end and stop:
             break
         after += begin >= end
