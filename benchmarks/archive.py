@@ -72,8 +72,10 @@ def main() -> None:
             with server(project) if engine == "server" else nothing() as url:
                 chance = random.Random(f"{args.seed} {engine}")
                 found = measure(project, engine, "chats", files, args.kills, chance, url)
-            wanted = dict(list(expected.items())[: len(found)])
-            assert found == wanted and len(found) == files * (args.rows // args.files)
+            wanted = dict(list(expected.items())[: files * (args.rows // args.files)])
+            assert found.keys() == wanted.keys(), "an id is lost"
+            other = [id_ for id_, text in wanted.items() if found[id_] != text]
+            assert not other, f"{len(other)} summaries are not local's: {other[:5]}"
 
 
 def prepare(folder: Path, args: argparse.Namespace) -> Project:
