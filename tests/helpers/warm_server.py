@@ -56,7 +56,7 @@ PRELOAD = (
 )
 OURS = ("benchmarks", "stages", "tests", "tools")
 SHARED = "SHARED_WARM_SERVER"  # environment variable: the socket of a server for several processes
-# A fork copies the table of all pages: with large ones it takes 10 ms, not 34.
+# A fork copies the table of all pages: with large ones it takes half as long.
 LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 started: dict[str, str] = {}  # the environment of this process's server, once it is started
 

@@ -25,6 +25,8 @@ PLAN = {
     "seeds": [1],
     "settings": {"as it is": None, "beams": {"generate.num_beams": 2}},
 }
+SENTENCE = "the customer asks for a refund and agent sends a new parcel to them today"
+WORDS = SENTENCE.split()
 
 
 def write(project: Project, **changes) -> None:
@@ -148,28 +150,11 @@ def test_trainings_are_kept_by_what_can_change_them(tmp_path):
 
 
 def test_pseudo_values_are_of_bleu():
-    words = [
-        "the",
-        "customer",
-        "asks",
-        "for",
-        "a",
-        "refund",
-        "and",
-        "agent",
-        "sends",
-        "a",
-        "new",
-        "parcel",
-        "to",
-        "them",
-        "today",
-    ]
     rng = np.random.default_rng(1)
-    texts = [" ".join(rng.permutation(words)[:9]) for _ in range(30)]
-    references = [[" ".join(words[:9])], [" ".join(words[3:12])]] * 15
+    texts = [" ".join(rng.permutation(WORDS)[:9]) for _ in range(30)]
+    references = [[" ".join(WORDS[:9])], [" ".join(WORDS[3:12])]] * 15
     rows = statistics(texts, references)
-    rows[0] += statistics([" ".join(words)], [[" ".join(words)]])[0]  # one text of four tokens
+    rows[0] += statistics([" ".join(WORDS)], [[" ".join(WORDS)]])[0]  # one text of four tokens
     values = pseudo_values(rows)
     assert values.mean() == pytest.approx(corpus_bleu(rows))
     assert values.argmax() == 0
@@ -180,22 +165,7 @@ def test_pseudo_values_are_of_bleu():
 
 
 def test_the_table_is_of_all_dialogues_and_seeds():
-    words = [
-        "customer",
-        "asks",
-        "for",
-        "a",
-        "refund",
-        "and",
-        "agent",
-        "sends",
-        "a",
-        "new",
-        "parcel",
-        "to",
-        "them",
-        "today",
-    ]
+    words = WORDS[1:]
     rng = np.random.default_rng(5)
 
     def scored(fold: int, kept: int) -> pl.DataFrame:
