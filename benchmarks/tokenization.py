@@ -126,15 +126,15 @@ def loop(split: Path, tokenizer, params, frame: tuple[str, str]):
 
 
 def tokenize_alone(tokenizer, conversation: str, knobs, frame: tuple[str, str]) -> list[int]:
+    from stages.model.truncation import without_middle
+
     head, tail = frame
-    one = tokenizer(head + conversation + tail, return_offsets_mapping=True, verbose=False)
-    ids, end = one.input_ids, len(head + conversation)
-    if len(ids) <= knobs.max_prompt_tokens:
-        return ids
-    before = next(i for i, (_, stop) in enumerate(one.offset_mapping) if stop > len(head))
-    after = sum(start >= end for start, _ in one.offset_mapping)
-    room = knobs.max_prompt_tokens - before - after
-    return ids[: before + room - room // 2] + ids[len(ids) - after - room // 2 :]
+
+    def encode(text: str) -> tuple:
+        one = tokenizer(head + text + tail, return_offsets_mapping=True, verbose=False)
+        return text, one.encodings[0]
+
+    return without_middle(*encode(conversation), len(head), knobs.max_prompt_tokens, encode)
 
 
 def write(split: Path, rows: int, seed: int = 0) -> None:

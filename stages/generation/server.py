@@ -52,6 +52,8 @@ def complete(
     `server.patience_minutes`; then, and where it refuses a request, a `UserError` says why.
     """
     texts = [prompt_text(tokenizer, ids) for ids in prompts]
+    if any(tokenizer(t).input_ids != ids for t, ids in zip(texts, prompts, strict=True)):
+        tell_once("prompts have other tokens at the server: the tokenizer adds to their text")
     return asyncio.run(complete_all(server, texts, knobs))
 
 

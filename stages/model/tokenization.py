@@ -7,6 +7,7 @@ from datetime import datetime
 from transformers.utils import chat_template_utils
 
 from stages.common.cli import UserError
+from stages.model.truncation import without_middle
 from stages.params import FormatPrompts
 
 # Some chat templates write today's date. Another day would be another prompt: in a training that is
@@ -35,19 +36,27 @@ def tokenize_prompts(
 ) -> list[tuple[list[int], int]]:
     """`tokenize_prompt` of each, and its number of tokens before it lost its middle."""
     head, tail = frame or prompt_frame(tokenizer, knobs)
+
+    def encode(texts: list[str]):
+        return tokenizer(
+            [head + text + tail for text in texts],
+            # A chat template writes its BOS itself.
+            add_special_tokens=not knobs.chat_template,
+            return_attention_mask=False,
+            verbose=False,
+        )
+
+    def encode_one(text: str) -> tuple:
+        texts = _without_markers(tokenizer, [text])  # the halves of one may have met
+        return texts[0], encode(texts).encodings[0]
+
     conversations = _without_markers(tokenizer, conversations)
-    encoded = tokenizer(
-        [head + text + tail for text in conversations],
-        # A chat template writes its BOS itself.
-        add_special_tokens=not knobs.chat_template,
-        return_attention_mask=False,
-        verbose=False,
-    )
+    encoded, limit = encode(conversations), knobs.max_prompt_tokens
     prompts = []
     for i, (ids, text) in enumerate(zip(encoded.input_ids, conversations, strict=True)):
         part = ids
-        if len(ids) > knobs.max_prompt_tokens:
-            part = _without_middle(ids, encoded.encodings[i], len(head), len(head + text), knobs)
+        if len(ids) > limit:
+            part = without_middle(text, encoded.encodings[i], len(head), limit, encode_one)
         prompts.append((part, len(ids)))
     return prompts
 
@@ -57,31 +66,6 @@ def prompt_text(tokenizer, ids: list[int]) -> str:
     bos = [tokenizer.bos_token_id]
     added = tokenizer("").input_ids[:1] == bos == ids[:1]
     return tokenizer.decode(ids[added:], clean_up_tokenization_spaces=False)
-
-
-def _without_middle(
-    ids: list[int], encoding, start: int, end: int, knobs: FormatPrompts
-) -> list[int]:
-    """Cut tokens from the conversation, which has the characters from `start` to `end`."""
-
-    # All spans of a text cost as much as its tokens: those at both ends are asked for.
-    def span(i: int) -> tuple[int, int]:
-        return encoding.token_to_chars(i) or (0, 0)  # a BOS or EOS that was added has none
-
-    before = next(i for i in range(len(ids)) if span(i)[1] > start)
-    after = 0
-    for i in reversed(range(len(ids))):
-        begin, stop = span(i)
-        if begin < end and stop:
-            break
-        after += begin >= end
-    room = knobs.max_prompt_tokens - before - after
-    if room < 1:
-        raise UserError(
-            f"format_prompts.max_prompt_tokens is {knobs.max_prompt_tokens}: the template alone"
-            f" takes {before + after}"
-        )
-    return ids[: before + room - room // 2] + ids[len(ids) - after - room // 2 :]
 
 
 def tokenize_summary(tokenizer, summary: str, knobs: FormatPrompts) -> list[int]:
