@@ -63,9 +63,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         project = prepare(Path(name), args)
         expected = measure(project, "local", "chats", args.files, 0, random.Random(args.seed))
-        # The same conversations in a tenth of the files: what does a file cost in memory?
-        few = measure(project, "local", "few", args.files // 10, 0, random.Random(args.seed))
-        assert few == expected, "other files, other summaries"
+        if "local" in args.engines:  # a tenth of the files: what does a file cost in memory?
+            few = measure(project, "local", "few", args.files // 10, 0, random.Random(args.seed))
+            assert few == expected, "other files, other summaries"
         for engine in args.engines:
             rows = min(args.rows, args.server_rows if engine == "server" else args.rows)
             files = max(1, args.files * rows // args.rows)

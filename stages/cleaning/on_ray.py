@@ -4,16 +4,14 @@ Batches come back in order, and what compares conversations stays in this proces
 those of one machine.
 """
 
-import os
-import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from stages.common.cli import UserError
 from stages.common.prefetch import prefetch
+from stages.common.ray_cluster import join_cluster
 
 AHEAD = 2  # batches in flight for each core of the cluster
-SECONDS = 10  # for the cluster to answer
 # Of each task, which has one core.
 ENVIRONMENT = {"POLARS_MAX_THREADS": "1"}
 
@@ -25,19 +23,7 @@ def mapper(address: str | None) -> Callable[[Callable, Iterable], Iterator]:
     """
     if address is None:
         return prefetch
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reads it when it is imported
-    try:
-        import ray
-    except ImportError:
-        raise UserError("run.ray needs Ray: pip install -r requirements-scale.txt") from None
-    try:
-        host, _, port = address.rpartition(":")
-        if port.isdigit():  # for Ray itself would try for minutes
-            socket.create_connection((host, int(port)), timeout=SECONDS).close()
-        environment = {"env_vars": ENVIRONMENT}
-        ray.init(address=address, runtime_env=environment, log_to_driver=False, logging_level=40)
-    except (OSError, ValueError) as error:
-        raise UserError(f"run.ray: no cluster of Ray at {address!r}: {error}") from None
+    join_cluster(address, "run.ray", runtime_env={"env_vars": ENVIRONMENT})
     return map_on_cluster
 
 

@@ -1,13 +1,16 @@
 """An archive on a cluster of three nodes, one of which is lost in the middle."""
 
 import json
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from ray.cluster_utils import Cluster
 
+from tests.helpers.serving import free_port
 from tests.tools.test_archive import contents, row, summaries
 
 FILES, ROWS = 24, 20
@@ -50,3 +53,43 @@ def test_a_lost_node_costs_nothing(reproduced, cluster, tmp_path):
     assert f"{FILES * ROWS} conversations summarised, {FILES} of {FILES} files" in said
     assert set(summaries(out)) == {f"{n:03}" for n in range(FILES * ROWS)}
     assert contents(out) == contents(tmp_path / "local")
+
+
+def test_a_cluster_that_is_not_there(reproduced, tmp_path):
+    (tmp_path / "a.jsonl").write_text(json.dumps(row(0)) + "\n")
+    command = ["-m", "tools.summarize", str(tmp_path), "--out", str(tmp_path / "out")]
+    for address, why in (("127.0.0.1:9", "refused"), ("nonsense", "Invalid")):
+        by_ray = ["--engine", "ray", "--address", address]
+        done = reproduced.python(*command, *by_ray, check=False)
+        assert done.returncode == 1
+        assert f"error: --engine ray: no cluster of Ray at '{address}'" in done.stderr
+        assert why in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_cluster_that_asks_for_a_token(reproduced, tmp_path):
+    """As `ray start` does where there is one: who does not send it is told how to."""
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray/auth_token").write_text("0123456789abcdef" * 4)
+    (tmp_path / "a.jsonl").write_text(json.dumps(row(0)) + "\n")
+    ray = Path(sys.executable).with_name("ray")
+    options = "--num-cpus 1 --include-dashboard false --disable-usage-stats --block"
+    head = subprocess.Popen(
+        [ray, "start", "--head", "--port", str(free_port()), *options.split()],
+        env=os.environ | {"HOME": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        address = next(line for line in head.stdout if "--address=" in line).split("'")[1]
+        out = tmp_path / "out"
+        command = ["-m", "tools.summarize", str(tmp_path / "a.jsonl"), "--out", str(out)]
+        command += ["--engine", "ray", "--address", address]
+        refused = reproduced.python(*command, check=False, HOME=str(tmp_path))
+        assert refused.returncode == 1
+        assert "if it asks for a token, set RAY_AUTH_MODE=token" in refused.stderr
+        reproduced.python(*command, HOME=str(tmp_path), RAY_AUTH_MODE="token")
+        assert set(summaries(out)) == {"000"}
+    finally:
+        head.terminate()
+        head.wait()

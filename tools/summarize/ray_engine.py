@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from stages.common.cli import UserError
+from stages.common.ray_cluster import join_cluster
 from stages.params import Params
 from tools.summarize.engines import summarizer
 from tools.summarize.folder import Folder
@@ -46,15 +46,11 @@ def summarize_shards(
     """Yield what became of each shard when its summaries are in the folder."""
     if not shards:
         return
-    # Ray reads them when it is imported: no usage report, no word of its own on the terminal.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Read when Ray is imported. Otherwise it warns of a restart of actors that it does well.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    try:
-        import ray
-        import ray.data
-    except ImportError:
-        raise UserError("--engine ray needs Ray: pip install -r requirements-scale.txt") from None
-    ray.init(address=args.address, ignore_reinit_error=True, log_to_driver=False)
+    join_cluster(args.address, "--engine ray", ignore_reinit_error=True)
+    import ray.data
+
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
