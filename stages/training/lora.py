@@ -20,6 +20,7 @@ from stages.model.text_part import decoder_name
 from stages.params import Lora, Params
 from stages.training.adapter import check_round_trip
 from stages.training.base_checks import FEW, choose_rows, ids
+from stages.training.block_masks import BLOCKS, wants_blocks
 
 KEY = "finetune.lora.target_modules"
 
@@ -38,7 +39,10 @@ def load_frozen(base: Path, params: Params, hardware: Hardware):
     if params.run.fsdp:
         shard(model, hardware)
     limits = params.format_prompts.max_prompt_tokens, params.finetune.max_summary_tokens
-    model.rows = choose_rows(model, *limits)
+    blocks = wants_blocks(params.finetune.row_tokens, hardware)
+    model.rows = choose_rows(model, *limits, hardware.dtype if blocks else None)
+    if blocks and model.rows.mask != BLOCKS:
+        print("finetune: FlexAttention does not fit this base model: its long rows stay slower")
     if params.finetune.ranking.candidates and model.rows.mask is None:
         raise UserError(
             "finetune.ranking.candidates: a ranking needs a base model whose references share a"
