@@ -21,6 +21,7 @@ from stages.params import Lora, Params
 from stages.training.adapter import check_round_trip
 from stages.training.base_checks import FEW, choose_rows, ids
 from stages.training.block_masks import BLOCKS, wants_blocks
+from stages.training.liger import use_liger
 
 KEY = "finetune.lora.target_modules"
 
@@ -38,6 +39,8 @@ def load_frozen(base: Path, params: Params, hardware: Hardware):
         keep_layout(model)
     if params.run.fsdp:
         shard(model, hardware)
+    if params.finetune.use_liger_kernel:
+        use_liger(model)
     limits = params.format_prompts.max_prompt_tokens, params.finetune.max_summary_tokens
     blocks = wants_blocks(params.finetune.row_tokens, hardware)
     model.rows = choose_rows(model, *limits, hardware.dtype if blocks else None)
