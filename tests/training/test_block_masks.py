@@ -23,6 +23,9 @@ from tests.training.test_trainer import ROWS, trainer_of
 DTYPES = {"fp32": (torch.float32, 1e-5), "bf16": (torch.bfloat16, 1e-3)}
 
 
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+
+
 @pytest.fixture(autouse=True)
 def eager_flex(monkeypatch):
     use_eager_flex(monkeypatch)
@@ -80,12 +83,12 @@ def mask_of_full_blocks(mask) -> list[tuple[int, int, int]]:
     return found
 
 
-def adapted(folder, kind: str, quantization: str = "none"):
+def adapted(folder, kind: str, quantization: str, device: str):
     """The tiny model with LoRA matrices that are not zero."""
     raw = tiny_params()
     raw["finetune"]["lora"] |= {"last_layers": None}
     raw["model"]["quantization"] = quantization
-    hardware = Hardware("cpu", DTYPES[kind][0], "a test")
+    hardware = Hardware(device, DTYPES[kind][0], "a test")
     model = lora.load_lora(folder, Params.model_validate(raw), hardware)
     torch.manual_seed(1)
     with torch.no_grad():
@@ -97,7 +100,8 @@ def adapted(folder, kind: str, quantization: str = "none"):
 
 def loss_and_gradients(model, batch, dtype) -> tuple[float, torch.Tensor]:
     model.zero_grad()
-    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+    batch = {key: value.to(model.device) for key, value in batch.items()}
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
         loss = model(**batch, num_items_in_batch=torch.tensor(len(batch["labels"]))).loss
     loss.backward()
     gradients = [p.grad.flatten() for p in model.parameters() if p.requires_grad]
@@ -105,11 +109,18 @@ def loss_and_gradients(model, batch, dtype) -> tuple[float, torch.Tensor]:
 
 
 @pytest.mark.parametrize("quantization", ["none", "nf4"])
-@pytest.mark.parametrize("kind", DTYPES)
+@pytest.mark.parametrize(
+    ("kind", "device"),
+    [("fp32", "cpu"), ("bf16", "cpu"), pytest.param("bf16", "cuda", marks=GPU)],
+)
 @pytest.mark.parametrize("row_tokens", [0, 128, 4096])
-def test_loss_and_gradients_are_those_of_separate_rows(tiny_llama, kind, quantization, row_tokens):
+def test_loss_and_gradients_are_those_of_separate_rows(
+    tiny_llama, monkeypatch, kind, device, quantization, row_tokens
+):
+    if device == "cuda":
+        monkeypatch.undo()  # there it is compiled, as training has it
     dtype, tolerance = DTYPES[kind]
-    model = adapted(tiny_llama, kind, quantization)
+    model = adapted(tiny_llama, kind, quantization, device)
     loss, gradients = loss_and_gradients(model, SeparateCollator(0)(DIALOGUES), dtype)
     use_blocks(model.get_base_model())
     batch = Collator(0, row_tokens, BLOCKS)(DIALOGUES)
