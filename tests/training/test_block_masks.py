@@ -13,6 +13,7 @@ from stages.training import lora
 from stages.training.base_checks import choose_rows
 from stages.training.batch_splitting import select_rows, share, split_batch
 from stages.training.block_masks import BLOCKS, block_mask, use_blocks, wants_blocks
+from stages.training.ranking_loss import RankingCollator, select_ranking_rows
 from stages.training.separate_rows import SeparateCollator
 from stages.training.shared_prefix import Collator, build_row, dense_mask
 from tests.helpers.eager_flex import use_eager_flex
@@ -130,6 +131,35 @@ def test_loss_and_gradients_are_those_of_separate_rows(
     # Of bf16, a dense mask's gradients are as far from those of separate rows.
     atol = tolerance if dtype == torch.float32 else 2 * tolerance
     assert torch.allclose(packed[1], gradients, atol=atol, rtol=0)
+
+
+def test_activation_checkpointing_changes_no_gradient(tiny_llama):
+    model = adapted(tiny_llama, "fp32", "none", "cpu").train()
+    use_blocks(model.get_base_model())
+    batch = Collator(0, 4096, BLOCKS)(DIALOGUES)
+    loss, gradients = loss_and_gradients(model, batch, torch.float32)
+    model.gradient_checkpointing_enable({"use_reentrant": False})
+    again = loss_and_gradients(model, batch, torch.float32)
+    assert again[0] == loss and torch.allclose(again[1], gradients, atol=1e-7)
+
+
+def test_rows_with_candidates_take_them():
+    model, blocks = llama(), llama()
+    use_blocks(blocks)
+    rows = [dialogue(50, [9, 5, 12], 1), dialogue(20, [7, 8, 3], 2)]
+    rows = [row | {"rewards": [0.1, 0.4]} for row in rows]
+    dense, packed = RankingCollator(0)(rows), RankingCollator(0, mask=BLOCKS)(rows)
+    assert torch.equal(dense["row"], packed["row"])
+    part = select_ranking_rows(packed, slice(1, 2))
+    assert part["segment"].shape == (1, 128) and len(part["rewards"]) == 1
+    ranked = ("row", "summary", "rewards", "labels", "shift_labels")
+    batches = [
+        {key: value for key, value in batch.items() if key not in ranked}
+        for batch in (dense, packed)
+    ]
+    with torch.no_grad():
+        logits = [one(**batch).logits for one, batch in zip((model, blocks), batches, strict=True)]
+    assert torch.allclose(*logits, atol=1e-5)
 
 
 @given(MIXES, st.sampled_from([128, 300, 4096]))
