@@ -5,6 +5,7 @@ a mask of (rows, length), which it would take for something else. It would save 
 the predicted tokens have logits.
 """
 
+import logging
 from importlib.util import find_spec
 
 import torch
@@ -35,6 +36,9 @@ def use_liger(model) -> None:
 
     A `UserError` where Liger does not know the model, or where its layers give other logits.
     """
+    logging.getLogger("liger_kernel").setLevel(
+        logging.ERROR
+    )  # it tells of backends that it has not
     from liger_kernel.transformers import monkey_patch
 
     if model.config.model_type not in monkey_patch.MODEL_TYPE_TO_APPLY_LIGER_FN:
