@@ -1,9 +1,13 @@
 """Packed rows in blocks: the loss and the gradients are those of a row for each reference."""
 
+import copy
+import shutil
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch._dynamo.utils import counters
 from torch.nn.attention.flex_attention import create_mask
 from transformers import Gemma2Config, GPT2Config, LlamaConfig, MistralConfig
 
@@ -256,3 +260,20 @@ def test_it_is_for_long_rows_on_a_gpu_in_half_precision():
     assert wants_blocks(4096, gpu) and not wants_blocks(2048, gpu)
     assert not wants_blocks(8192, Hardware("cuda", torch.float32, "a test"))
     assert not wants_blocks(8192, Hardware("cpu", torch.bfloat16, "a test"))
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="no compiler")
+def test_it_is_compiled_for_a_first_length_and_once_for_all_others(monkeypatch):
+    """Here its forward pass alone, which a CPU has. Past a limit, PyTorch would compile no more."""
+    monkeypatch.undo()
+    config = LlamaConfig(**SMALL | {"hidden_size": 64}, **HEADS | {"head_dim": 16})
+    model, blocks = make(config), make(copy.deepcopy(config))
+    use_blocks(blocks)
+    torch.compiler.reset()
+    counters.clear()
+    with torch.no_grad():
+        for count in (2, 5, 3, 8, 6):
+            rows = [dialogue(60 + 11 * i, [20, 30], i) for i in range(count)]
+            dense, packed = Collator(0, 4096)(rows), Collator(0, 4096, BLOCKS)(rows)
+            assert torch.allclose(blocks(**packed).loss, model(**dense).loss, atol=1e-5)
+    assert counters["stats"]["unique_graphs"] == 2
