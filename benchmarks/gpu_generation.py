@@ -5,12 +5,21 @@ import itertools
 import time
 from pathlib import Path
 
-from benchmarks.gpu_models import QUANTIZATION, load, peak_memory, reason, reset_peak, synchronize
+from benchmarks.gpu_models import (
+    QUANTIZATION,
+    load,
+    memory_share,
+    peak_memory,
+    reason,
+    reset_peak,
+    synchronize,
+)
 from benchmarks.qlora_batches import dialogues
 
 NEW_TOKENS = 64
 PROMPTS, ALONE = 128, 8  # prompts; those of the slow variant
 POOL = 0.3  # of the memory left, for the cache of `generate_batch`
+FEW_BLOCKS = {"num_blocks": 16, "max_batch_tokens": 512}  # on a CPU
 HEADER = "| shape | weights | generation | output tokens/s | peak GB |\n|---|---|---|---:|---:|"
 VARIANTS = ("alone", "batch-16", "batch-64", "batch-128", "static-16", "generate_batch")
 
@@ -23,12 +32,14 @@ def compare(shape: str, weights: str, names: list[str], args: argparse.Namespace
             model = load_to_generate(weights) if model is None else model
             vocabulary = model.config.vocab_size
             prompts = [prompt for prompt, _ in itertools.islice(dialogues(vocabulary), count)]
-            generate(model, name, prompts[: width_of(name)])  # kernels are chosen and compiled
+            generate(
+                model, name, prompts[: width_of(name)], args.cap_gb
+            )  # kernels are chosen and compiled
             reset_peak()
             chosen = prompts[:ALONE] if name == "alone" else prompts
             synchronize()
             started = time.perf_counter()
-            tokens = generate(model, name, chosen)
+            tokens = generate(model, name, chosen, args.cap_gb)
             synchronize()
             rate = tokens / (time.perf_counter() - started)
             figures = f"{rate:,.0f} | {peak_memory():.1f}"
@@ -53,14 +64,14 @@ def width_of(name: str) -> int:
     return {"alone": 1, "generate_batch": PROMPTS}.get(name) or int(name.partition("-")[2])
 
 
-def generate(model, name: str, prompts: list[list[int]]) -> int:
+def generate(model, name: str, prompts: list[list[int]], cap_gb: float | None) -> int:
     """Greedy summaries; returns how many tokens they have."""
     import torch
 
     from stages.model.decoding import generate_shared, pad_left
 
     if name == "generate_batch":
-        return continuous(model, prompts)
+        return continuous(model, prompts, cap_gb)
     tokens, width = 0, width_of(name)
     for start in range(0, len(prompts), width):
         rows = prompts[start : start + width]
@@ -79,20 +90,22 @@ def generate(model, name: str, prompts: list[list[int]]) -> int:
     return tokens
 
 
-def continuous(model, prompts: list[list[int]]) -> int:
+def continuous(model, prompts: list[list[int]], cap_gb: float | None) -> int:
     """By transformers' continuous batching, in a bounded share of the memory."""
     from transformers import ContinuousBatchingConfig, GenerationConfig
 
     config = GenerationConfig(
         max_new_tokens=NEW_TOKENS, do_sample=False, eos_token_id=-1, pad_token_id=0
     )
+    gpu = model.device.type == "cuda"
+    bounds = {"max_memory_percent": POOL * memory_share(cap_gb)} if gpu else FEW_BLOCKS
     attention = model.config._attn_implementation
     model.set_attn_implementation("sdpa")
     try:
         outputs = model.generate_batch(
             prompts,
             generation_config=config,
-            continuous_batching_config=ContinuousBatchingConfig(max_memory_percent=POOL),
+            continuous_batching_config=ContinuousBatchingConfig(**bounds),
         )
     finally:
         model.set_attn_implementation(attention)

@@ -50,8 +50,15 @@ def cap_memory(gigabytes: float | None) -> None:
     import torch
 
     if gigabytes and torch.cuda.is_available():
-        total = torch.cuda.get_device_properties(0).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, gigabytes * 1e9 / total))
+        torch.cuda.set_per_process_memory_fraction(memory_share(gigabytes))
+
+
+def memory_share(gigabytes: float | None) -> float:
+    """Of the GPU's memory, that of a card with so much."""
+    import torch
+
+    total = torch.cuda.get_device_properties(0).total_memory
+    return min(1.0, gigabytes * 1e9 / total) if gigabytes else 1.0
 
 
 def matmul_tflops() -> float:
@@ -98,15 +105,19 @@ def peak_memory() -> float:
 
 
 def make_base(folder: Path, shape: str) -> None:
-    """Random weights in bf16, written as fetch would have them; loading quantises."""
+    """Random weights in bf16, written as fetch would have them, unless they are there."""
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig
 
+    if folder.exists():
+        return
     torch.manual_seed(0)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         config = LlamaConfig(**SHAPES[shape], **NO_END)
         model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-    model.save_pretrained(folder)
+    aside = folder.with_name("incomplete")
+    model.save_pretrained(aside)
+    aside.rename(folder)
     del model
     torch.cuda.empty_cache()
 

@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="timed ones")
     parser.add_argument("--cap-gb", type=float, help="as if the card had so much memory")
     parser.add_argument("--weights", nargs="+", choices=QUANTIZATION, default=list(QUANTIZATION))
+    parser.add_argument("--bases", type=Path, help="a folder that keeps the models for another run")
     for table, module in TABLES.items():
         names = list(module.VARIANTS)
         parser.add_argument(f"--{table}", nargs="*", choices=names, default=names)
@@ -57,18 +58,19 @@ def main() -> None:
     shapes = ("tiny",) if args.tiny else LARGE
     product = matmul_tflops()
     print(f"{args.step_tokens} tokens a step; {machine()}; a product takes {product:.1f} TFLOP/s")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = (args.bases or Path(temporary)).resolve()
         for shape in shapes:
-            make_base(Path(folder, shape, "models/base"), shape)
+            make_base(folder / shape / "models/base", shape)
         if args.training:
             print(f"\n{shapes[0]} shape\n\n{gpu_training.HEADER}", flush=True)
             for weights in args.weights:
-                run_child("training", shapes[0], weights, Path(folder))
+                run_child("training", shapes[0], weights, folder)
         if args.generation:
             print(f"\n{gpu_generation.HEADER}", flush=True)
             for shape in shapes:
                 for weights in args.weights:
-                    run_child("generation", shape, weights, Path(folder))
+                    run_child("generation", shape, weights, folder)
 
 
 def run_child(table: str, shape: str, weights: str, folder: Path) -> None:

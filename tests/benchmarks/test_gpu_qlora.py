@@ -32,10 +32,10 @@ def test_both_recipes_count_the_same_useful_tokens(packed):
     assert ours == pytest.approx(plain, rel=0.1)
 
 
-def test_tiny_run_prints_both_tables(monkeypatch, capfd):
+def test_tiny_run_prints_both_tables(monkeypatch, tmp_path, capfd):
     training, generation = ("plain", "packed", "blocks", "liger"), ("alone", "batch-64")
     command = ["gpu_qlora", "--tiny", "--steps", "2", "--step-tokens", "500"]
-    command += ["--training", *training, "--generation", *generation]
+    command += ["--training", *training, "--generation", *generation, "--bases", str(tmp_path)]
     monkeypatch.setattr("sys.argv", command)
     for name, value in warm_environment().items():
         monkeypatch.setenv(name, value)
@@ -47,6 +47,7 @@ def test_tiny_run_prints_both_tables(monkeypatch, capfd):
         for line in shown.splitlines()
         if line.startswith(("| nf4", "| bf16", "| tiny"))
     ]
+    assert [file.name for file in (tmp_path / "tiny/models").iterdir()] == ["base"]
     trained, generated = cells[:16], cells[16:]
     assert [(weights, rows, checkpointing) for weights, checkpointing, rows, *_ in trained] == list(
         itertools.product(("nf4", "bf16"), training, ("on", "off"))
