@@ -3,7 +3,6 @@
 import argparse
 import itertools
 import statistics
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -142,7 +141,7 @@ def own_steps(model, variant: Variant, tokens: int) -> Iterator[tuple[float, int
         optimizer.step()
         optimizer.zero_grad()
         if not loss.isfinite():  # waits for the GPU, too
-            sys.exit("the loss is not finite")
+            raise ValueError("the loss is not finite")
         synchronize()
         predicted = batch["input_ids"].numel() if plain else len(batch["labels"])
         flops = operations(model, batch["input_ids"].numel(), predicted)

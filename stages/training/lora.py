@@ -44,8 +44,10 @@ def load_frozen(base: Path, params: Params, hardware: Hardware):
     limits = params.format_prompts.max_prompt_tokens, params.finetune.max_summary_tokens
     blocks = wants_blocks(params.finetune.row_tokens, hardware)
     model.rows = choose_rows(model, *limits, hardware.dtype if blocks else None)
-    if blocks and model.rows.mask != BLOCKS:
-        print("finetune: FlexAttention does not fit this base model: its long rows stay slower")
+    if model.rows.mask == BLOCKS:
+        print("finetune: rows of several dialogues, under FlexAttention")
+    elif blocks and model.rows.mask:
+        print("finetune: rows of several dialogues, under a dense mask: FlexAttention does not fit")
     if params.finetune.ranking.candidates and model.rows.mask is None:
         raise UserError(
             "finetune.ranking.candidates: a ranking needs a base model whose references share a"

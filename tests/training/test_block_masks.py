@@ -239,7 +239,7 @@ def test_parts_of_a_batch_give_its_loss():
     assert sum(map(total, shares[:3])) == pytest.approx(total(batch), rel=1e-5)
 
 
-def test_the_trainer_takes_them(monkeypatch, tmp_path, tiny_llama):
+def test_the_trainer_takes_them(monkeypatch, tmp_path, tiny_llama, capsys):
     raw = tiny_params()
     raw["finetune"] |= {"row_tokens": 4096}
     params, hardware = Params.model_validate(raw), Hardware("cpu", torch.float32, "a test")
@@ -247,6 +247,7 @@ def test_the_trainer_takes_them(monkeypatch, tmp_path, tiny_llama):
     monkeypatch.setattr(lora, "wants_blocks", lambda *_: True)
     model = lora.load_lora(tiny_llama, params, hardware)
     assert model.rows.mask == BLOCKS
+    assert "rows of several dialogues, under FlexAttention" in capsys.readouterr().out
     trainer = trainer_of(model, tmp_path / "b", 7, 200)
     assert set(trainer.data_collator(ROWS)) >= {"segment", "dialogue"}
     for one in (expected, trainer):
