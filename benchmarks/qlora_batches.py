@@ -18,11 +18,18 @@ def dialogues(vocabulary: int) -> Iterator[tuple[list[int], list[list[int]]]]:
         yield ids(PROMPT), [ids(REFERENCE) for _ in range(REFERENCES)]
 
 
-def our_batches(step_tokens: int, vocabulary: int, packed: bool) -> Iterator[tuple[dict, int]]:
-    """The pipeline's batches, of as many dialogues as fit; and the useful tokens in each."""
+def our_batches(
+    step_tokens: int, vocabulary: int, packed: bool, mask=None
+) -> Iterator[tuple[dict, int]]:
+    """The pipeline's batches, of as many dialogues as fit; and the useful tokens in each.
+
+    `mask` is that of the pipeline's `Collator`; None: a dense one.
+    """
+    import torch
+
     from stages.training.shared_prefix import Collator, build_row
 
-    collate, rows = Collator(0, step_tokens if packed else 0), []
+    collate, rows = Collator(0, step_tokens if packed else 0, mask or torch.bool), []
     for prompt, references in dialogues(vocabulary):
         row = build_row(prompt, references)
         if fits([*rows, row], step_tokens, packed):

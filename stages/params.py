@@ -292,6 +292,7 @@ class Finetune(Section):
     max_grad_norm: Positive
     max_summary_tokens: Annotated[Int, Field(ge=4)]
     activation_checkpointing: bool
+    use_liger_kernel: bool
     evals_per_epoch: Count
     patience: Count
     ranking: Ranking

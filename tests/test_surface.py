@@ -78,6 +78,7 @@ PARAMS = [
     "finetune.max_grad_norm",
     "finetune.max_summary_tokens",
     "finetune.activation_checkpointing",
+    "finetune.use_liger_kernel",
     "finetune.evals_per_epoch",
     "finetune.patience",
     "finetune.ranking.candidates",

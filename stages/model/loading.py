@@ -22,7 +22,7 @@ from stages.model.base_config import (
     load_error,
 )
 from stages.model.hardware import Hardware
-from stages.model.quantization import quantization_options
+from stages.model.quantization import dequantize, quantization_options
 from stages.model.sharding import check_sharding
 from stages.model.text_part import text_part
 from stages.model.tokenization import end_of_turn, special_tokens
@@ -181,10 +181,8 @@ def load_dense(folder: str | Path, hardware: Hardware):
     model = load_base(folder, "none", hardware)
     if getattr(model, "is_quantized", False):
         try:
-            model.dequantize()
+            dequantize(model)
         except LOAD_ERRORS as error:  # NotImplementedError is a RuntimeError
             what = model.quantization_method
             raise UserError(f"weights of {what} do not turn dense: {first_line(error)}") from None
-        model.is_quantized = False
-        model._weight_conversions = None  # or they would be saved as if they were quantised
     return model

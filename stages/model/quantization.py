@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import nn
 from transformers import BitsAndBytesConfig
+from transformers.utils import logging
 
 from stages.model.hardware import Hardware
 
@@ -29,6 +31,24 @@ def quantization_options(quantization: str, hardware: Hardware) -> dict[str, Bit
 def four_bit_layers(module: nn.Module) -> list[nn.Module]:
     found = (m for m in module.modules() if isinstance(m, nn.Linear))
     return [m for m in found if hasattr(m.weight, "quant_state")]
+
+
+def dense_bytes(module: nn.Module, dtype: torch.dtype) -> int:
+    """What the 4-bit weights would take as dense ones."""
+    layers = four_bit_layers(module)
+    return sum(layer.in_features * layer.out_features for layer in layers) * dtype.itemsize
+
+
+def dequantize(model: nn.Module) -> None:
+    """Turn the quantised weights into dense ones of the values that they stand for, in place."""
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()  # it tells the dtype
+    try:
+        model.dequantize()
+    finally:
+        logging.set_verbosity(level)
+    model.is_quantized = False
+    model._weight_conversions = None  # or they would be saved as if they were quantised
 
 
 def keep_layout(model: nn.Module) -> None:

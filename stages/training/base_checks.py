@@ -12,8 +12,10 @@ from transformers import DynamicCache
 from transformers.cache_utils import LinearAttentionCacheLayerMixin
 
 from stages.common.cli import UserError, is_of_machine
+from stages.model.attention import MATMUL
 from stages.model.base_config import first_line
 from stages.model.tolerance import kind, same_logits
+from stages.training.block_masks import BLOCKS, use_blocks
 from stages.training.predicted_tokens import is_native, use_predicted_tokens
 from stages.training.separate_rows import SeparateCollator
 from stages.training.shared_prefix import Collator, build_row
@@ -25,12 +27,12 @@ FEW = 8  # tokens
 
 @dataclass(frozen=True)
 class Rows:
-    """`mask` is the dtype of the mask that keeps the references of a row apart.
+    """`mask` is the dtype of the mask that keeps the references of a row apart, or `BLOCKS`.
 
     None: each has a row of its own, and `reason` says why.
     """
 
-    mask: torch.dtype | None
+    mask: torch.dtype | str | None
     reason: str = ""
 
     def collator(self, pad_token_id: int, row_tokens: int = 0):
@@ -40,11 +42,17 @@ class Rows:
 
 
 @torch.no_grad()
-def choose_rows(model, prompt_tokens: int = FEW, summary_tokens: int = FEW) -> Rows:
+def choose_rows(
+    model,
+    prompt_tokens: int = FEW,
+    summary_tokens: int = FEW,
+    blocks: torch.dtype | None = None,
+) -> Rows:
     """The rows that give the logits of one reference alone, also at these lengths.
 
-    Gives the model a forward for predicted tokens where it has none. A `UserError` says why a model
-    cannot be trained.
+    With `blocks`, the dtype of matrix products, those of `block_masks` if the model can. Gives the
+    model a forward for predicted tokens where it has none. A `UserError` says why a model cannot be
+    trained.
     """
     prompt, summary = ids(model, FEW, 3), ids(model, FEW, 7)
     other_prompt = ids(model, FEW - 1, 5) + prompt[-1:]
@@ -56,6 +64,8 @@ def choose_rows(model, prompt_tokens: int = FEW, summary_tokens: int = FEW) -> R
     if not is_native(model, on(model, separate.collator(0)(dialogues))):
         use_predicted_tokens(model)
     if not separate.reason:
+        if blocks and fits_blocks(model, effect, blocks, prompt_tokens, summary_tokens):
+            return Rows(BLOCKS)
         for mask in (torch.bool, model.dtype):
             # Attention of a model's own may have a window that its config does not show. Elsewhere
             # the mask is all there is. XLA would compile for the length.
@@ -97,20 +107,45 @@ def check_causal(model, alone: torch.Tensor, effect: torch.Tensor) -> None:
         )
 
 
+def fits_blocks(model, effect: torch.Tensor, dtype: torch.dtype, *lengths: int) -> bool:
+    """Whether the model computes its own logits by `block_masks`, which it then uses.
+
+    As training does it: under autocast, several dialogues a row, and with what the model drops.
+    """
+    if model.config._attn_implementation not in ("sdpa", MATMUL):  # it adds what a mask has not
+        return False
+    forward, attention, training = model.forward, model.config._attn_implementation, model.training
+    use_blocks(model)
+    model.train()
+    with torch.autocast(model.device.type, dtype, enabled=dtype != torch.float32):
+        fitting = fits(model, Rows(BLOCKS), effect, *lengths, row_tokens=3 * sum(lengths))
+    model.train(training)
+    if not fitting:
+        model.forward = forward
+        model.set_attn_implementation(attention)
+    return fitting
+
+
 def fits(
-    model, rows: Rows, effect: torch.Tensor, prompt_tokens: int = FEW, summary_tokens: int = FEW
+    model,
+    rows: Rows,
+    effect: torch.Tensor,
+    prompt_tokens: int = FEW,
+    summary_tokens: int = FEW,
+    row_tokens: int = 0,
 ) -> bool:
     """Whether a reference behind another one has the logits in such rows that it has alone."""
     prompt, summary = ids(model, prompt_tokens, 3), ids(model, FEW, 7)
+    shorter = build_row(prompt[:2], [summary])  # so that there is padding, or another dialogue
     dialogue = build_row(prompt, [ids(model, summary_tokens, 11), summary])
-    shorter = build_row(prompt[:2], [summary])  # so that there is padding
     try:
-        logits = model(**on(model, rows.collator(0)([dialogue, shorter]))).logits
+        batch = rows.collator(0, row_tokens)([shorter, dialogue])
+        logits = model(**on(model, batch)).logits
     except FORWARD_ERRORS as error:
         if is_of_machine(error):
             raise
         return False
-    beside = logits.reshape(-1, logits.shape[-1])[summary_tokens : summary_tokens + FEW].float()
+    beside = logits.reshape(-1, logits.shape[-1])[FEW + summary_tokens :].float()
     alone = plain_logits(model, prompt, summary)[-FEW - 1 : -1]
     return beside.shape == alone.shape and same_logits(model, beside, alone, effect)
 

@@ -4,6 +4,9 @@ from collections.abc import Callable
 
 import torch
 
+from stages.training.block_masks import BLOCK
+
+BY_TOKEN = ("input_ids", "position_ids", "segment", "dialogue")  # of a batch: (rows, length)
 Batch = dict[str, torch.Tensor]
 
 
@@ -30,11 +33,13 @@ def select_rows(batch: Batch, rows: slice) -> Batch:
     predicted = batch["logits_to_keep"][rows]
     # The last token of a row always predicts: behind the last prediction there is only padding.
     width = int(predicted.any(dim=0).nonzero().max()) + 1
-    mask = batch["attention_mask"][rows]
-    positions = {k: batch[k][rows, :width] for k in ("position_ids",) if k in batch}
-    return positions | {
-        "input_ids": batch["input_ids"][rows, :width],
-        "attention_mask": mask[:, :, :width, :width] if mask.ndim == 4 else mask[:, :width],
+    if "segment" in batch:
+        width = -(-width // BLOCK) * BLOCK
+    chosen = {key: batch[key][rows, :width] for key in BY_TOKEN if key in batch}
+    if "attention_mask" in batch:
+        mask = batch["attention_mask"][rows]
+        chosen["attention_mask"] = mask[:, :, :width, :width] if mask.ndim == 4 else mask[:, :width]
+    return chosen | {
         "labels": batch["labels"][predictions],
         "shift_labels": batch["shift_labels"][predictions],
         "logits_to_keep": predicted[:, :width],

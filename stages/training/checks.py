@@ -8,6 +8,7 @@ from stages.common.cli import UserError
 from stages.model.base_config import check_context, load_config
 from stages.model.hardware import Hardware
 from stages.params import Params
+from stages.training.liger import check_liger
 from stages.training.trackers import check_installed
 
 
@@ -15,6 +16,8 @@ def check_support(params: Params, hardware: Hardware) -> None:
     """Raise a `UserError` for the first training param that this machine does not support."""
     check_installed(params.run)
     knobs, xla = params.finetune, hardware.device == "xla"
+    if knobs.use_liger_kernel:
+        check_liger(hardware)
     if knobs.optim.startswith("paged") and hardware.device != "cuda":
         raise UserError(f"finetune.optim is {knobs.optim}: it pages a CUDA GPU's memory")
     if xla and knobs.optim == "adamw_torch_fused":

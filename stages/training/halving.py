@@ -74,7 +74,9 @@ class HalvingTrainer(Trainer):
         rows, width = inputs["input_ids"].shape
         if rows == 1:
             message = f"a row of {width} tokens does not fit in memory:"
-            raise UserError(f"{message} lower {self.memory_param}")
+            packed = getattr(self.data_collator, "row_tokens", 0)
+            param = "finetune.row_tokens" if packed else self.memory_param
+            raise UserError(f"{message} lower {param}")
         if self.sharded:  # the others do not know, and would wait for this one to gather weights
             raise UserError(BATCH_TOO_LARGE)
         print(f"finetune: {rows} x {width} tokens do not fit in memory: split", flush=True)

@@ -20,6 +20,8 @@ from stages.model.text_part import decoder_name
 from stages.params import Lora, Params
 from stages.training.adapter import check_round_trip
 from stages.training.base_checks import FEW, choose_rows, ids
+from stages.training.block_masks import BLOCKS, wants_blocks
+from stages.training.liger import use_liger
 
 KEY = "finetune.lora.target_modules"
 
@@ -37,8 +39,15 @@ def load_frozen(base: Path, params: Params, hardware: Hardware):
         keep_layout(model)
     if params.run.fsdp:
         shard(model, hardware)
+    if params.finetune.use_liger_kernel:
+        use_liger(model)
     limits = params.format_prompts.max_prompt_tokens, params.finetune.max_summary_tokens
-    model.rows = choose_rows(model, *limits)
+    blocks = wants_blocks(params.finetune.row_tokens, hardware)
+    model.rows = choose_rows(model, *limits, hardware.dtype if blocks else None)
+    if model.rows.mask == BLOCKS:
+        print("finetune: rows of several dialogues, under FlexAttention")
+    elif blocks and model.rows.mask:
+        print("finetune: rows of several dialogues, under a dense mask: FlexAttention does not fit")
     if params.finetune.ranking.candidates and model.rows.mask is None:
         raise UserError(
             "finetune.ranking.candidates: a ranking needs a base model whose references share a"

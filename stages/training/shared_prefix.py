@@ -12,6 +12,7 @@ begins with the prompt's last token, which predicts another first token in each.
 import torch
 
 from stages.model.attention import additive_mask
+from stages.training.block_masks import BLOCK, BLOCKS
 
 IGNORE_INDEX = -100  # the label that the losses of transformers ignore
 PAD_TO_MULTIPLE_OF = 16  # CPU kernels are compiled for each new length: this leaves fewer
@@ -72,11 +73,12 @@ class Collator:
     bool True where a query may attend, of a float 0 there and else the dtype's minimum;
     `logits_to_keep` (rows, length), True where a token is predicted; and `labels` and
     `shift_labels` (predicted tokens). The logits, as wide as the vocabulary, are computed for the
-    predicted tokens alone.
+    predicted tokens alone. `mask` is the dtype of `attention_mask`; with `BLOCKS` there is none, but
+    `segment` and `dialogue` (rows, length), from which the model makes its own.
     """
 
     def __init__(
-        self, pad_token_id: int, row_tokens: int = 0, mask_dtype: torch.dtype = torch.bool
+        self, pad_token_id: int, row_tokens: int = 0, mask: torch.dtype | str = torch.bool
     ):
         self.padding = {
             "input_ids": pad_token_id,
@@ -85,12 +87,13 @@ class Collator:
             "segment": 0,
             "dialogue": -1,  # only padding attends to padding
         }
-        self.row_tokens, self.mask_dtype = row_tokens, mask_dtype
+        self.row_tokens, self.mask = row_tokens, mask
+        self.pad_to_multiple_of = BLOCK if mask == BLOCKS else PAD_TO_MULTIPLE_OF
 
     def __call__(self, dialogues: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
         bins = pack([len(d["input_ids"]) for d in dialogues], self.row_tokens)
         longest = max(sum(len(dialogues[i]["input_ids"]) for i in chosen) for chosen in bins)
-        width = -(-longest // PAD_TO_MULTIPLE_OF) * PAD_TO_MULTIPLE_OF
+        width = -(-longest // self.pad_to_multiple_of) * self.pad_to_multiple_of
 
         def padded(key: str) -> torch.Tensor:
             rows = [
@@ -105,21 +108,24 @@ class Collator:
             return torch.tensor(rows, dtype=torch.long)
 
         batch = {key: padded(key) for key in self.padding}
-        labels, segment, dialogue = batch["labels"], batch["segment"], batch["dialogue"]
+        labels = batch.pop("labels")
         predicted = labels != IGNORE_INDEX
-        same_dialogue = dialogue[:, :, None] == dialogue[:, None, :]
-        same_segment_or_prompt = (segment[:, None, :] == 0) | (
-            segment[:, :, None] == segment[:, None, :]
-        )
-        causal = torch.ones(width, width, dtype=torch.bool).tril()
-        mask = (causal & same_dialogue & same_segment_or_prompt)[:, None]
-        if self.mask_dtype != torch.bool:
-            mask = additive_mask(mask, self.mask_dtype)
-        return {
-            "input_ids": batch["input_ids"],
-            "position_ids": batch["position_ids"],
-            "attention_mask": mask,
+        if self.mask != BLOCKS:
+            segment, dialogue = batch.pop("segment"), batch.pop("dialogue")
+            batch["attention_mask"] = dense_mask(segment, dialogue, self.mask)
+        return batch | {
             "labels": labels[predicted],
             "shift_labels": labels[predicted],
             "logits_to_keep": predicted,
         }
+
+
+def dense_mask(segment: torch.Tensor, dialogue: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """The mask (rows, 1, length, length) of rows with these ids (rows, length)."""
+    same_dialogue = dialogue[:, :, None] == dialogue[:, None, :]
+    same_segment_or_prompt = (segment[:, None, :] == 0) | (
+        segment[:, :, None] == segment[:, None, :]
+    )
+    causal = torch.ones(segment.shape[1], segment.shape[1], dtype=torch.bool).tril()
+    mask = (causal & same_dialogue & same_segment_or_prompt)[:, None]
+    return mask if dtype == torch.bool else additive_mask(mask, dtype)

@@ -86,6 +86,17 @@ def test_validation_splits_what_does_not_fit(short_of_memory, loss_by_token, cap
     assert "7 x " in capsys.readouterr().out
 
 
+def test_a_row_of_several_dialogues_that_does_not_fit_names_its_param(short_of_memory, monkeypatch):
+    monkeypatch.setattr(short_of_memory.data_collator, "row_tokens", 4096)
+    monkeypatch.setattr(short_of_memory, "compute_loss", no_memory)
+    with pytest.raises(UserError, match=r"a row of \d+ tokens .* lower finetune\.row_tokens"):
+        short_of_memory.evaluate()
+
+
+def no_memory(*_, **__):
+    raise MemoryError
+
+
 def test_a_batch_of_a_sharded_model_is_not_split(short_of_memory):
     """The other processes would wait for the weights that this one gathers once more."""
     short_of_memory.sharded = True
