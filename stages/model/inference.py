@@ -10,7 +10,7 @@ from stages.model.prepacked import prepack
 from stages.model.quantization import dense_bytes, dequantize
 from stages.model.sharding import shard
 
-DENSE_SHARE = 0.5  # of a GPU's free memory, for dense weights; the rest is for the KV cache
+DENSE_SHARE = 0.5  # of a GPU's memory, for dense weights; the rest is for the KV cache
 
 
 def load_for_inference(
@@ -18,7 +18,7 @@ def load_for_inference(
 ):
     """The model that generates, with an adapter or without, in shards if `fsdp`.
 
-    4-bit weights turn dense where a GPU has memory enough. They have the same values, are not
+    4-bit weights turn dense where a GPU is large enough. They have the same values, are not
     unpacked again for each token, and an adapter is merged into them.
     """
     model = load_base(base, quantization, hardware, fsdp)
@@ -31,8 +31,8 @@ def load_for_inference(
 
 
 def fits_dense(model, hardware: Hardware) -> bool:
-    """Whether the model has 4-bit weights, and a GPU has memory for them as dense ones."""
+    """Whether the model has 4-bit weights, and a GPU is large enough for them as dense ones."""
     if hardware.device != "cuda":
         return False
-    free, _ = torch.cuda.mem_get_info()
-    return 0 < dense_bytes(model, hardware.dtype) <= DENSE_SHARE * free
+    _, size = torch.cuda.mem_get_info()  # what is free would differ from run to run
+    return 0 < dense_bytes(model, hardware.dtype) <= DENSE_SHARE * size
