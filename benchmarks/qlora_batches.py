@@ -22,7 +22,7 @@ def our_batches(step_tokens: int, vocabulary: int, packed: bool) -> Iterator[tup
     """The pipeline's batches, of as many dialogues as fit; and the useful tokens in each."""
     from stages.training.shared_prefix import Collator, build_row
 
-    collate, rows = Collator(0, step_tokens if packed else 0), []
+    collate, rows = Collator(step_tokens if packed else 0), []
     for prompt, references in dialogues(vocabulary):
         row = build_row(prompt, references)
         if fits([*rows, row], step_tokens, packed):

@@ -33,10 +33,10 @@ class Rows:
     mask: torch.dtype | None
     reason: str = ""
 
-    def collator(self, pad_token_id: int, row_tokens: int = 0):
+    def collator(self, row_tokens: int = 0):
         if self.mask is None:
-            return SeparateCollator(pad_token_id)
-        return Collator(pad_token_id, row_tokens, self.mask)
+            return SeparateCollator()
+        return Collator(row_tokens, self.mask)
 
 
 @torch.no_grad()
@@ -53,7 +53,7 @@ def choose_rows(model, prompt_tokens: int = FEW, summary_tokens: int = FEW) -> R
     check_causal(model, alone, effect)
     separate = Rows(None, layers_reason(model, prompt_tokens + summary_tokens))
     dialogues = [build_row(prompt, [summary]), build_row(prompt[:2], [summary])]
-    if not is_native(model, on(model, separate.collator(0)(dialogues))):
+    if not is_native(model, on(model, separate.collator()(dialogues))):
         use_predicted_tokens(model)
     if not separate.reason:
         for mask in (torch.bool, model.dtype):
@@ -105,7 +105,7 @@ def fits(
     dialogue = build_row(prompt, [ids(model, summary_tokens, 11), summary])
     shorter = build_row(prompt[:2], [summary])  # so that there is padding
     try:
-        logits = model(**on(model, rows.collator(0)([dialogue, shorter]))).logits
+        logits = model(**on(model, rows.collator()([dialogue, shorter]))).logits
     except FORWARD_ERRORS as error:
         if is_of_machine(error):
             raise

@@ -15,6 +15,14 @@ from stages.model.attention import additive_mask
 
 IGNORE_INDEX = -100  # the label that the losses of transformers ignore
 PAD_TO_MULTIPLE_OF = 16  # CPU kernels are compiled for each new length: this leaves fewer
+# What a row is padded with. Its tokens are padded with its first one: any will do, for padding is
+# known by its mask, and a pad token's embedding may be 0, where Gemma 3n's norms have no derivative.
+PADDING = {
+    "labels": IGNORE_INDEX,
+    "position_ids": 0,
+    "segment": 0,
+    "dialogue": -1,  # only padding attends to padding
+}
 
 
 def build_row(prompt: list[int], summaries: list[list[int]]) -> dict[str, list[int]]:
@@ -75,16 +83,7 @@ class Collator:
     predicted tokens alone.
     """
 
-    def __init__(
-        self, pad_token_id: int, row_tokens: int = 0, mask_dtype: torch.dtype = torch.bool
-    ):
-        self.padding = {
-            "input_ids": pad_token_id,
-            "labels": IGNORE_INDEX,
-            "position_ids": 0,
-            "segment": 0,
-            "dialogue": -1,  # only padding attends to padding
-        }
+    def __init__(self, row_tokens: int = 0, mask_dtype: torch.dtype = torch.bool):
         self.row_tokens, self.mask_dtype = row_tokens, mask_dtype
 
     def __call__(self, dialogues: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
@@ -101,10 +100,10 @@ class Collator:
                 ]
                 for chosen in bins
             ]
-            rows = [row + [self.padding[key]] * (width - len(row)) for row in rows]
+            rows = [row + [PADDING.get(key, row[0])] * (width - len(row)) for row in rows]
             return torch.tensor(rows, dtype=torch.long)
 
-        batch = {key: padded(key) for key in self.padding}
+        batch = {key: padded(key) for key in ("input_ids", *PADDING)}
         labels, segment, dialogue = batch["labels"], batch["segment"], batch["dialogue"]
         predicted = labels != IGNORE_INDEX
         same_dialogue = dialogue[:, :, None] == dialogue[:, None, :]

@@ -101,6 +101,21 @@ def loss_is_nan(step: str) -> None:
 
 
 @fault
+def gradients_are_nan() -> None:
+    """Those of every step, while its loss is a number."""
+    from transformers import Trainer
+
+    def training_step(original, self, model, *args):
+        loss = original(self, model, *args)
+        for parameter in model.parameters():
+            if parameter.grad is not None:
+                parameter.grad.mul_(float("nan"))
+        return loss
+
+    wrap(Trainer, "training_step", training_step)
+
+
+@fault
 def killed_at_save() -> None:
     """The process ends at once, with status 9, as soon as a checkpoint is written."""
     from stages.training.callbacks import Checkpoints

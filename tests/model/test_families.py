@@ -14,6 +14,7 @@ KINDS = (
     "codegen",  # adds the mask
     "deepseek_v3",  # keys and values of other sizes, experts
     "gemma3",  # sees too, windows
+    "gemma3n_text",  # no gradient where an embedding is zero
     "gpt2",  # learnt positions
     "llama",
     "mamba",  # recurrent
