@@ -76,6 +76,19 @@ def no_memory_in_generation(rows: int) -> None:
 
 
 @fault
+def no_memory_in_a_layer(rows: int) -> None:
+    """More than `rows` rows do not fit in the memory of a Llama's layer: others wait for its weights."""
+    from transformers.models.llama.modeling_llama import LlamaMLP
+
+    def forward(original, self, states):
+        if len(states) > rows:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory")
+        return original(self, states)
+
+    wrap(LlamaMLP, "forward", forward)
+
+
+@fault
 def kernel_is_missing() -> None:
     """A library was not built for this GPU, which shows when the base is loaded onto it."""
     import torch
