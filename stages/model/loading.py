@@ -116,6 +116,9 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware, fsdp: b
         raise load_error(folder, error) from None
     check_complete(folder, found["missing_keys"])
     model = text_part(model)
+    text = model.config.get_text_config(decoder=True)
+    if getattr(text, "output_router_logits", False):
+        text.output_router_logits = False  # the loss would be that of the experts' balance, too
     # Models with another default have an attention of their own.
     if hardware.device == "cpu" and model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(MATMUL)

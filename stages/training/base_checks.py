@@ -80,8 +80,9 @@ def layers_reason(model, longest: int) -> str:
         return ""
     if any(isinstance(layer, LinearAttentionCacheLayerMixin) for layer in layers):
         return "its recurrent layers would mix them"
-    # The mask of a shared row replaces the window.
-    window = min((layer.sliding_window for layer in layers if layer.is_sliding), default=None)
+    # The mask of a shared row replaces the window. Layers that use others' keys have none (Gemma 3n).
+    windows = (layer.sliding_window for layer in layers if getattr(layer, "is_sliding", False))
+    window = min(windows, default=None)
     if window and window < longest:
         return f"its window of {window} tokens is shorter than a prompt and a summary ({longest})"
     return ""
