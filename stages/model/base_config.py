@@ -25,6 +25,12 @@ AUTO = {
 # The names that configs have for the tokens that a model takes at most.
 CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "context_length")
 
+# Ways of a generation config to search that params.yaml has not. What it forbids or forces stays.
+OTHER_SEARCH = ("penalty_alpha", "dola_layers", "prompt_lookup_num_tokens", "assistant_early_exit")
+OTHER_SEARCH += ("num_return_sequences", "return_dict_in_generate", "token_healing")
+OTHER_SEARCH += ("stop_strings", "max_time")
+LONG = "longrope"  # Phi-3 with 128k: other positions from so many tokens on
+
 
 def load_config(folder: str | Path):
     """The config of a decoder-only model; a `UserError` for one that cannot be read or is none."""
@@ -48,17 +54,26 @@ def auto_class(config):
 
 
 def check_context(config, prompt_tokens: int, new_tokens: int, key: str) -> None:
-    """Raise a `UserError` where a prompt and what follows are longer than the base model's context.
+    """Raise a `UserError` where a prompt and what follows are longer than the base model's context,
+    or than what it has one kind of positions for.
 
     `key` is the param that says `new_tokens`.
     """
     text = config.get_text_config(decoder=True)
     found = (getattr(text, name, None) for name in CONTEXT)
     limit = next((n for n in found if isinstance(n, int) and n > 0), None)
+    lengths = f"format_prompts.max_prompt_tokens {prompt_tokens} and {key} {new_tokens}"
     if limit and prompt_tokens + new_tokens > limit:
         raise UserError(
-            f"format_prompts.max_prompt_tokens {prompt_tokens} and {key} {new_tokens} are more than"
-            f" the {limit} tokens that the base model takes: lower the first"
+            f"{lengths} are more than the {limit} tokens that the base model takes: lower the first"
+        )
+    # All rows of a batch turn with the longest one, so each would have another result alone.
+    rope = getattr(text, "rope_parameters", None) or {}
+    turn = rope.get("original_max_position_embeddings") if rope.get("rope_type") == LONG else None
+    if turn and prompt_tokens + new_tokens > turn:
+        raise UserError(
+            f"{lengths} are more than the {turn} tokens from which the base model turns to other"
+            f" positions ({LONG}): lower the first"
         )
 
 

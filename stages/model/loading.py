@@ -15,6 +15,7 @@ from stages.model.allocator import configure_allocator
 from stages.model.attention import MATMUL
 from stages.model.base_config import (
     LOAD_ERRORS,
+    OTHER_SEARCH,
     auto_class,
     eos_token_id,
     first_line,
@@ -119,6 +120,8 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware, fsdp: b
     text = model.config.get_text_config(decoder=True)
     if getattr(text, "output_router_logits", False):
         text.output_router_logits = False  # the loss would be that of the experts' balance, too
+    if generation := getattr(model, "generation_config", None):
+        generation.update(**dict.fromkeys(OTHER_SEARCH))
     # Models with another default have an attention of their own.
     if hardware.device == "cpu" and model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(MATMUL)
