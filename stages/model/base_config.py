@@ -1,6 +1,7 @@
 """What the config of a base model says: whether it is a decoder, its class, its context, its end."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 from huggingface_hub.errors import StrictDataclassError
@@ -90,6 +91,15 @@ def eos_token_id(folder: str | Path) -> int | None:
 
 def load_error(folder: str | Path, error: Exception) -> UserError:
     return UserError(f"{folder} holds no model that loads: {first_line(error)}")
+
+
+def tokenizer_error(folder: str | Path, error: Exception) -> UserError:
+    files = [Path(folder) / name for name in ("tokenizer.json", "tokenizer.model")]
+    there = [file.exists() for file in files]
+    if there == [False, True] and not find_spec("sentencepiece"):  # transformers names tiktoken
+        reason = f"{files[1]} is no JSON and takes another package: pip install sentencepiece"
+        return UserError(reason)
+    return UserError(f"{folder} holds no tokenizer that loads: {first_line(error)}")
 
 
 def first_line(error: Exception) -> str:

@@ -21,6 +21,7 @@ from stages.model.base_config import (
     first_line,
     load_config,
     load_error,
+    tokenizer_error,
 )
 from stages.model.hardware import Hardware
 from stages.model.quantization import quantization_options
@@ -44,7 +45,7 @@ def load_tokenizer(folder: str | Path, chat: bool = False):
             folder, padding_side="left", trust_remote_code=False
         )
     except LOAD_ERRORS as error:
-        raise UserError(f"{folder} holds no tokenizer that loads: {first_line(error)}") from None
+        raise tokenizer_error(folder, error) from None
     if chat and not tokenizer.chat_template:
         raise UserError(
             f"format_prompts.chat_template is true, but the tokenizer in {folder} has no chat"

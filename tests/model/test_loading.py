@@ -66,6 +66,20 @@ def test_base_models(tmp_path, tiny_llama, name):
     assert str(folder) in str(error.value) and "\n" not in str(error.value)
 
 
+def test_a_sentencepiece_tokenizer_names_its_package(tmp_path, tiny_llama, monkeypatch):
+    from stages.model import base_config, loading
+
+    folder = copied(tiny_llama, tmp_path / "base")
+    for file in folder.glob("*token*"):
+        file.unlink()
+    (folder / "tokenizer.model").write_bytes(b"\n\x0e\n\x05<unk>")
+    monkeypatch.setattr(base_config, "find_spec", lambda name: None)
+    with pytest.raises(
+        UserError, match=r"tokenizer\.model is no JSON .* pip install sentencepiece"
+    ):
+        loading.load_tokenizer(folder)
+
+
 def test_tokenizer_without_pad_takes_eos(tmp_path, tiny_llama):
     from stages.model.loading import load_tokenizer
 
