@@ -18,6 +18,7 @@ from stages.common.cli import UserError
 
 # What the libraries raise for a file that is truncated, of another kind or not valid.
 LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError)
+LOAD_ERRORS += (TypeError, AttributeError)  # a dtype that torch does not have, a list for a config
 # Asked in this order.
 AUTO = {
     AutoModelForCausalLM: MODEL_FOR_CAUSAL_LM_MAPPING,
@@ -83,9 +84,9 @@ def eos_token_id(folder: str | Path) -> int | None:
     for name in ("generation_config.json", "config.json"):
         file = Path(folder) / name
         ids = json.loads(file.read_text("utf-8")).get("eos_token_id") if file.exists() else None
-        first = ids[0] if isinstance(ids, list) and ids else ids
-        if first is not None:
-            return first
+        ids = [ids] if isinstance(ids, int) else ids or []
+        if ids and ids[0] >= 0:
+            return ids[0]
     return None
 
 

@@ -42,6 +42,8 @@ BASES = {
     "no config": lambda f: (f / "config.json").unlink(),
     "config is no JSON": lambda f: (f / "config.json").write_text("{"),
     "config of no model": lambda f: edit_json(f / "config.json", model_type="unheard-of"),
+    "a dtype that torch lacks": lambda f: edit_json(f / "config.json", dtype="float12"),
+    "generation config is a list": lambda f: (f / "generation_config.json").write_text("[]"),
     "no weights": lambda f: (f / "model.safetensors").unlink(),
     "empty weights": lambda f: (f / "model.safetensors").write_bytes(b""),
     "weights cut short": lambda f: (f / "model.safetensors").write_bytes(
@@ -100,12 +102,13 @@ def test_a_pad_token_that_the_model_has_no_embedding_for_is_not_used(tmp_path, t
     assert load_tokenizer(folder).pad_token == "</s>"
 
 
-def test_a_tokenizer_without_eos_takes_the_one_that_the_model_names(tmp_path, tiny_llama):
+@pytest.mark.parametrize("ids", [[1, 2], -1, []])
+def test_a_tokenizer_without_eos_takes_the_one_that_the_model_names(tmp_path, tiny_llama, ids):
     from stages.model.loading import load_tokenizer
 
     folder = copied(tiny_llama, tmp_path / "base")
     edit_json(folder / "tokenizer_config.json", eos_token=GONE)
-    edit_json(folder / "generation_config.json", eos_token_id=[1, 2])
+    edit_json(folder / "generation_config.json", eos_token_id=ids)
     assert load_tokenizer(folder).eos_token == "</s>"
 
 
