@@ -122,7 +122,8 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware, fsdp: b
     if getattr(text, "output_router_logits", False):
         text.output_router_logits = False  # the loss would be that of the experts' balance, too
     if generation := getattr(model, "generation_config", None):
-        generation.update(**dict.fromkeys(OTHER_SEARCH))
+        for name in OTHER_SEARCH:
+            setattr(generation, name, None)
     # Models with another default have an attention of their own.
     if hardware.device == "cpu" and model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(MATMUL)
