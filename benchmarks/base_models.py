@@ -4,8 +4,8 @@
     python -m benchmarks.base_models gemma3 mpt # prints these alone
 
 Each family is built with random weights and saved as a hub has it. Then it goes through the
-functions of finetune and generate: the loss is compared with transformers' own on one reference at
-a time, the tokens with those of `model.generate` on one prompt at a time, and the merged adapter
+functions of finetune and generate: the loss and its gradients are compared with transformers' own
+on one reference at a time, the tokens with those of `model.generate` on one prompt at a time, and the merged adapter
 with the one that was trained.
 """
 
@@ -95,7 +95,7 @@ def outcome(name: str, base: Path, params: Params) -> tuple[str, str]:
 
 
 def train(base: Path, params: Params) -> str:
-    """How the references are put; an `AssertionError` where loss or merged adapter differ."""
+    """How the references are put; an `AssertionError` where loss, gradients or merged adapter differ."""
     torch.manual_seed(0)
     model = load_lora(base, params, FP32)
     weights = get_peft_model_state_dict(model, save_embedding_layers=False)
@@ -107,20 +107,31 @@ def train(base: Path, params: Params) -> str:
     merged.config.use_cache = False
     pairs = [(prompt, summary) for prompt, summaries in DIALOGUES for summary in summaries]
     with torch.no_grad():
-        total = sum(alone(merged, *pair) for pair in pairs)
-        batch = model.rows.collator(1)([build_row(*dialogue) for dialogue in DIALOGUES])
-        loss = model.eval()(**batch, num_items_in_batch=1).loss.item()
-    assert abs(loss - total) < 1e-3 * total, f"loss {loss}, alone {total}"
+        total = sum(alone(merged, *pair) for pair in pairs).item()
+    batch = model.rows.collator()([build_row(*dialogue) for dialogue in DIALOGUES])
+    loss = model.eval()(**batch, num_items_in_batch=1).loss
+    assert abs(loss.item() - total) < 1e-3 * total, f"loss {loss.item()}, alone {total}"
+    ours, theirs = gradients(model, loss), gradients(model, sum(alone(model, *p) for p in pairs))
+    off = (ours - theirs).norm() / theirs.norm()
+    assert off < 1e-3, f"gradients are off by {off:.2g} of their norm"
     return "references share a row" if model.rows.mask else f"a row each: {model.rows.reason}"
 
 
-def alone(model, prompt: list[int], summary: list[int]) -> float:
+def gradients(model, loss: torch.Tensor) -> torch.Tensor:
+    """Of all that is trained, as one vector."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    found = torch.autograd.grad(loss, trained, allow_unused=True)
+    pairs = zip(found, trained, strict=True)
+    return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for g, p in pairs])
+
+
+def alone(model, prompt: list[int], summary: list[int]) -> torch.Tensor:
     """The summed loss of one reference, from the logits that transformers computes of one row."""
     ids = torch.tensor([prompt + summary])
     labels = torch.tensor([IGNORE_INDEX] * (len(prompt) - 1) + summary)
     logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
     logits = logits.reshape(-1, logits.shape[-1])[:-1]
-    return torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
+    return torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
 
 
 def generate(base: Path) -> str:

@@ -48,7 +48,7 @@ VISION = {
     "out_hidden_size": 32,
     "deepstack_visual_indexes": [0],
 }
-FOUR = {"num_hidden_layers": 4}  # the last of four is no recurrent one
+FOUR = {"num_hidden_layers": 4}  # the last of four is no recurrent one, or shares keys and values
 # What else a family's config needs to be small and valid.
 MORE = {
     "bamba": HYBRID | {"attn_layer_indices": [1]},
@@ -60,12 +60,13 @@ MORE = {
     },
     "dots1": {"n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2},
     "gemma3n_text": {
-        "num_kv_shared_layers": 0,
-        "layer_types": ["sliding_attention", "full_attention"],
+        **FOUR,
+        "num_kv_shared_layers": 2,
+        "layer_types": ["sliding_attention", "full_attention"] * 2,
         "hidden_size_per_layer_input": 8,
         "vocab_size_per_layer_input": 259,
         "laurel_rank": 4,
-        "activation_sparsity_pattern": None,
+        "activation_sparsity_pattern": [0.9, 0.0, 0.0, 0.0],
     },
     "gemma4_text": {"hidden_size_per_layer_input": 8, "vocab_size_per_layer_input": 259},
     "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
@@ -84,10 +85,12 @@ MORE = {
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
     "lfm3": {"layer_types": ["conv", "full_attention"]},
     "recurrent_gemma": {"num_hidden_layers": 3},
+    "lfm2": {"layer_types": ["conv", "full_attention"]},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"]},
     "longcat_flash": {"expert_ffn_hidden_size": 32, "zero_expert_num": 2, "moe_topk": 2},
     "mamba2": {"num_heads": 8, "n_groups": 1, "chunk_size": 16},
     "ministral": {"head_dim": 8},
+    "mixtral": {"output_router_logits": True},  # with which it has a loss of its own
     "nemotron": {"head_dim": 8},
     "reformer": {"is_decoder": True},
     "zamba": {"layers_block_type": ["mamba", "hybrid", "mamba", "hybrid"], **FOUR},

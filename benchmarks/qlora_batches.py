@@ -29,7 +29,7 @@ def our_batches(
 
     from stages.training.shared_prefix import Collator, build_row
 
-    collate, rows = Collator(0, step_tokens if packed else 0, mask or torch.bool), []
+    collate, rows = Collator(step_tokens if packed else 0, mask or torch.bool), []
     for prompt, references in dialogues(vocabulary):
         row = build_row(prompt, references)
         if fits([*rows, row], step_tokens, packed):

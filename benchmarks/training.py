@@ -111,7 +111,7 @@ def measure(side: str, seed: int, dialogues: int, epochs: int) -> dict:
     references = sum(len(row["references"]) for row in rows)
     if side == "ours":
         split = read_dataset(PROMPTS / "train.parquet", tokenizer, params, frame, folder)
-        trainer = our_trainer(params, model, tokenizer, split.select(range(len(rows))), hardware)
+        trainer = our_trainer(params, model, split.select(range(len(rows))), hardware)
     else:
         trainer = trl_trainer(side, params, model, tokenizer, rows, hardware)
     started = time.monotonic()
@@ -125,7 +125,7 @@ def measure(side: str, seed: int, dialogues: int, epochs: int) -> dict:
     validation = validation.select(range(min(VALIDATION, len(validation))))
     dtype = hardware.dtype
     with torch.no_grad(), torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-        loss = validation_loss(model, tokenizer, validation)
+        loss = validation_loss(model, validation)
     return {
         "references_per_second": references * epochs / seconds,
         "validation_loss": loss,
@@ -155,11 +155,11 @@ def matmul_share(trainer, epochs: int, seconds: float, hardware) -> float:
     return speed / (2 * 2048**3 / statistics.median(times))
 
 
-def validation_loss(model, tokenizer, rows) -> float:
+def validation_loss(model, rows) -> float:
     """Mean over predicted tokens."""
     from stages.training.shared_prefix import Collator
 
-    collate, total, tokens = Collator(tokenizer.pad_token_id), 0.0, 0
+    collate, total, tokens = Collator(), 0.0, 0
     for row in rows:
         batch = collate([row])
         count = len(batch["labels"])
@@ -168,7 +168,7 @@ def validation_loss(model, tokenizer, rows) -> float:
     return total / tokens
 
 
-def our_trainer(params, model, tokenizer, train, hardware):
+def our_trainer(params, model, train, hardware):
     """The pipeline's trainer, without evaluations and checkpoints."""
     from stages.training.arguments import training_arguments
     from stages.training.shared_prefix import Collator
@@ -181,7 +181,7 @@ def our_trainer(params, model, tokenizer, train, hardware):
         model=model,
         args=arguments,
         train_dataset=train,
-        data_collator=Collator(tokenizer.pad_token_id, params.finetune.row_tokens),
+        data_collator=Collator(params.finetune.row_tokens),
     )
 
 

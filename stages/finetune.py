@@ -47,7 +47,7 @@ def main() -> None:
     model = lora.load_lora(BASE, params, hardware)
     print_facts(params, hardware, data[0], model)
     callbacks = training_callbacks(params, METRICS)  # progress, checkpoints, Ctrl-C, trackers
-    trainer = make_trainer(model, data, tokenizer, params, hardware, first, callbacks)
+    trainer = make_trainer(model, data, params, hardware, first, callbacks)
     trainer.train_to_end()
     checks.check_weights(model)
     figures, losses = metrics.of_training(trainer), metrics.curves(trainer.state)

@@ -77,6 +77,9 @@ def run(main: Callable[[], None]) -> None:
             end(KEPT, 128 + received[-1])
         if missing_kernel(error):
             end(NO_KERNEL)
+        if lost_process(error):  # which has the sentence: `launch` shall wait for that one
+            close_progress()
+            sys.exit("error: another process ended, see its own error")
         if out_of_memory(error):
             end("out of memory: lower the batch size or format_prompts.max_prompt_tokens")
         if not isinstance(error, OSError) or error.errno is None:
@@ -137,7 +140,12 @@ def missing_kernel(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "no kernel image is available" in str(error)
 
 
+def lost_process(error: BaseException) -> bool:
+    """Whether another one of the processes that work together ended, as gloo or NCCL tells it."""
+    said = str(error)
+    return isinstance(error, RuntimeError) and ("by peer" in said or "remote process" in said)
+
+
 def is_of_machine(error: BaseException) -> bool:
     """Whether the cause is memory, the GPU or another process, and not the model that was called."""
-    lost_process = isinstance(error, RuntimeError) and "by peer" in str(error)
-    return out_of_memory(error) or missing_kernel(error) or lost_process
+    return out_of_memory(error) or missing_kernel(error) or lost_process(error)

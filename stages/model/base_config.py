@@ -1,6 +1,7 @@
 """What the config of a base model says: whether it is a decoder, its class, its context, its end."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 from huggingface_hub.errors import StrictDataclassError
@@ -17,6 +18,7 @@ from stages.common.cli import UserError
 
 # What the libraries raise for a file that is truncated, of another kind or not valid.
 LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError)
+LOAD_ERRORS += (TypeError, AttributeError)  # a dtype that torch does not have, a list for a config
 # Asked in this order.
 AUTO = {
     AutoModelForCausalLM: MODEL_FOR_CAUSAL_LM_MAPPING,
@@ -24,6 +26,12 @@ AUTO = {
 }
 # The names that configs have for the tokens that a model takes at most.
 CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "context_length")
+
+# Ways of a generation config to search that params.yaml has not. What it forbids or forces stays.
+OTHER_SEARCH = ("penalty_alpha", "dola_layers", "prompt_lookup_num_tokens", "assistant_early_exit")
+OTHER_SEARCH += ("num_return_sequences", "return_dict_in_generate", "token_healing")
+OTHER_SEARCH += ("stop_strings", "max_time")
+LONG = "longrope"  # Phi-3 with 128k: other positions from so many tokens on
 
 
 def load_config(folder: str | Path):
@@ -48,17 +56,26 @@ def auto_class(config):
 
 
 def check_context(config, prompt_tokens: int, new_tokens: int, key: str) -> None:
-    """Raise a `UserError` where a prompt and what follows are longer than the base model's context.
+    """Raise a `UserError` where a prompt and what follows are longer than the base model's context,
+    or than what it has one kind of positions for.
 
     `key` is the param that says `new_tokens`.
     """
     text = config.get_text_config(decoder=True)
     found = (getattr(text, name, None) for name in CONTEXT)
     limit = next((n for n in found if isinstance(n, int) and n > 0), None)
+    lengths = f"format_prompts.max_prompt_tokens {prompt_tokens} and {key} {new_tokens}"
     if limit and prompt_tokens + new_tokens > limit:
         raise UserError(
-            f"format_prompts.max_prompt_tokens {prompt_tokens} and {key} {new_tokens} are more than"
-            f" the {limit} tokens that the base model takes: lower the first"
+            f"{lengths} are more than the {limit} tokens that the base model takes: lower the first"
+        )
+    # All rows of a batch turn with the longest one, so each would have another result alone.
+    rope = getattr(text, "rope_parameters", None) or {}
+    turn = rope.get("original_max_position_embeddings") if rope.get("rope_type") == LONG else None
+    if turn and prompt_tokens + new_tokens > turn:
+        raise UserError(
+            f"{lengths} are more than the {turn} tokens from which the base model turns to other"
+            f" positions ({LONG}): lower the first"
         )
 
 
@@ -67,14 +84,23 @@ def eos_token_id(folder: str | Path) -> int | None:
     for name in ("generation_config.json", "config.json"):
         file = Path(folder) / name
         ids = json.loads(file.read_text("utf-8")).get("eos_token_id") if file.exists() else None
-        first = ids[0] if isinstance(ids, list) and ids else ids
-        if first is not None:
-            return first
+        ids = [ids] if isinstance(ids, int) else ids or []
+        if ids and ids[0] >= 0:
+            return ids[0]
     return None
 
 
 def load_error(folder: str | Path, error: Exception) -> UserError:
     return UserError(f"{folder} holds no model that loads: {first_line(error)}")
+
+
+def tokenizer_error(folder: str | Path, error: Exception) -> UserError:
+    files = [Path(folder) / name for name in ("tokenizer.json", "tokenizer.model")]
+    there = [file.exists() for file in files]
+    if there == [False, True] and not find_spec("sentencepiece"):  # transformers names tiktoken
+        reason = f"{files[1]} is no JSON and takes another package: pip install sentencepiece"
+        return UserError(reason)
+    return UserError(f"{folder} holds no tokenizer that loads: {first_line(error)}")
 
 
 def first_line(error: Exception) -> str:

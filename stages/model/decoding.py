@@ -15,6 +15,7 @@ from stages.model.kv_cache import round_up
 from stages.model.prefill import prefill
 from stages.model.sharding import is_sharded
 from stages.model.strategies import choose_strategy
+from stages.model.text_part import text_decoder
 
 # Finished prompts are dropped once no more than this share of the rows is active: each time, the
 # cache is copied.
@@ -62,7 +63,7 @@ def generate_in_shared_rows(
     additive = model.dtype if model.config._attn_implementation == "eager" else None
     shared = SharedPrefixDecoder(mask[:, :-1], new_tokens, sequences, eos_token_id, additive)
     cache.reorder_cache = shared.reorder
-    decoder = model.get_decoder()
+    decoder = text_decoder(model)
     with (
         decoder.register_forward_pre_hook(shared.merge_rows, with_kwargs=True),
         decoder.register_forward_hook(shared.split_rows),

@@ -15,11 +15,13 @@ from stages.model.allocator import configure_allocator
 from stages.model.attention import MATMUL
 from stages.model.base_config import (
     LOAD_ERRORS,
+    OTHER_SEARCH,
     auto_class,
     eos_token_id,
     first_line,
     load_config,
     load_error,
+    tokenizer_error,
 )
 from stages.model.hardware import Hardware
 from stages.model.quantization import dequantize, quantization_options
@@ -43,7 +45,7 @@ def load_tokenizer(folder: str | Path, chat: bool = False):
             folder, padding_side="left", trust_remote_code=False
         )
     except LOAD_ERRORS as error:
-        raise UserError(f"{folder} holds no tokenizer that loads: {first_line(error)}") from None
+        raise tokenizer_error(folder, error) from None
     if chat and not tokenizer.chat_template:
         raise UserError(
             f"format_prompts.chat_template is true, but the tokenizer in {folder} has no chat"
@@ -116,6 +118,12 @@ def load_base(folder: str | Path, quantization: str, hardware: Hardware, fsdp: b
         raise load_error(folder, error) from None
     check_complete(folder, found["missing_keys"])
     model = text_part(model)
+    text = model.config.get_text_config(decoder=True)
+    if getattr(text, "output_router_logits", False):
+        text.output_router_logits = False  # the loss would be that of the experts' balance, too
+    if generation := getattr(model, "generation_config", None):
+        for name in OTHER_SEARCH:
+            setattr(generation, name, None)
     # Models with another default have an attention of their own.
     if hardware.device == "cpu" and model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(MATMUL)

@@ -7,6 +7,7 @@ from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from stages.model.kv_cache import PreallocatedLayer, initial_capacity
+from stages.model.text_part import text_decoder
 
 CPU_BATCH = 8  # prompts; a layer's output of so few stays in the CPU's own cache
 
@@ -30,7 +31,7 @@ def prefill(model, input_ids: torch.Tensor, attention_mask: torch.Tensor, new_to
         part = DynamicCache(config=config)
         part.layers[-1] = LastLayer()
         with contextlib.suppress(CacheComplete):
-            model.get_decoder()(
+            text_decoder(model)(
                 input_ids=input_ids[batch, padding:],
                 attention_mask=mask,
                 position_ids=(mask.cumsum(-1) - 1).clamp(min=0),

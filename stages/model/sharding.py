@@ -20,6 +20,7 @@ from stages.model import processes
 from stages.model.base_config import first_line
 from stages.model.hardware import Hardware
 from stages.model.quantization import four_bit_layers, keep_layout, replaced_weights
+from stages.model.text_part import text_decoder
 from stages.model.tolerance import kind
 
 
@@ -81,20 +82,20 @@ def shard(model: nn.Module, hardware: Hardware) -> nn.Module:
 def complete_parameters(model: nn.Module, parts: list[nn.Module]) -> set[nn.Parameter]:
     """Those that no shard can hold, or that compute no text."""
     users = Counter(p for part in parts for p in set(part.parameters()))
-    text = {*users, *model.get_decoder().parameters()}
+    text = {*users, *text_decoder(model).parameters()}
     return {p for p in model.parameters() if users[p] > 1 or p.ndim == 0 or p not in text}
 
 
 def root_of(model: nn.Module) -> nn.Module:
     """The module that runs before all others do: a model that also sees embeds the tokens itself."""
-    decoder, whole = model.get_decoder(), model.base_model
+    decoder, whole = text_decoder(model), model.base_model
     return decoder if {*decoder.parameters()}.issuperset(whole.parameters()) else whole
 
 
 def layers(model: nn.Module) -> nn.ModuleList:
     """The layers of the text decoder."""
     count = model.config.get_text_config(decoder=True).num_hidden_layers
-    lists = (m for m in model.get_decoder().modules() if isinstance(m, nn.ModuleList))
+    lists = (m for m in text_decoder(model).modules() if isinstance(m, nn.ModuleList))
     found = next((one for one in lists if len(one) == count), None)
     if found is None:
         raise UserError(

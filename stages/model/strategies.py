@@ -8,6 +8,7 @@ from transformers import DynamicCache, LogitsProcessor, LogitsProcessorList
 from transformers.cache_utils import DynamicLayer
 
 from stages.common.cli import UserError, is_of_machine
+from stages.model.base_config import first_line
 from stages.model.tolerance import kind, same_logits
 
 STEPS, REPEATS, LENGTHS = 2, 2, (9, 4)  # new tokens, sequences a prompt, tokens of the prompts
@@ -26,12 +27,15 @@ def measure(model, strategies: tuple[Callable, ...]) -> Callable:
     if model.device.type == "xla":  # which would compile each of these few lengths
         return possible[0]
     alone = step_logits(model, strategies[-1])
-    if alone is None:
-        raise UserError(f"the base model ({kind(model)}) does not generate from text alone")
+    if isinstance(alone, Exception):
+        reason = first_line(alone)
+        raise UserError(
+            f"the base model ({kind(model)}) does not generate from text alone: {reason}"
+        )
     effect = (alone - alone.roll(REPEATS, 0)).abs().mean()
     for strategy in possible[:-1]:
         logits = step_logits(model, strategy)
-        if logits is not None and same_logits(model, logits, alone, effect):
+        if isinstance(logits, torch.Tensor) and same_logits(model, logits, alone, effect):
             return strategy
     return strategies[-1]
 
@@ -45,8 +49,8 @@ def supports_shared_prefix(model) -> bool:
     return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
 
 
-def step_logits(model, strategy: Callable) -> torch.Tensor | None:
-    """Logits (sequences, steps, vocabulary) of made-up prompts and new tokens; None for an error."""
+def step_logits(model, strategy: Callable) -> torch.Tensor | Exception:
+    """Logits (sequences, steps, vocabulary) of made-up prompts and new tokens, or an error."""
     vocabulary = model.config.get_text_config(decoder=True).vocab_size
     prompts = [[(7 * i + 11 * n) % vocabulary for i in range(n)] for n in LENGTHS]
     script = Script(vocabulary)
@@ -66,7 +70,7 @@ def step_logits(model, strategy: Callable) -> torch.Tensor | None:
     except Exception as error:  # each model has errors of its own
         if is_of_machine(error):
             raise
-        return None
+        return error
     calls = [script.seen[i : i + STEPS] for i in range(0, len(script.seen), STEPS)]
     return torch.cat([torch.stack(steps, 1) for steps in calls])
 

@@ -43,7 +43,13 @@ def text_part(model: nn.Module) -> nn.Module:
     return text.eval()
 
 
+def text_decoder(model: nn.Module) -> nn.Module:
+    """The module that holds the text layers. Of ModernBERT, `get_decoder` gives the output embedding."""
+    decoder = model.get_decoder()
+    return model.base_model if decoder is model.get_output_embeddings() else decoder
+
+
 def decoder_name(model: nn.Module) -> str:
     """The dotted name of the module that holds the text layers, as in `named_modules`."""
-    decoder = model.get_decoder()
+    decoder = text_decoder(model)
     return next(name for name, module in model.named_modules() if module is decoder)

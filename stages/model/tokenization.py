@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from jinja2 import TemplateError
 from transformers.utils import chat_template_utils
 
 from stages.common.cli import UserError
@@ -13,6 +14,8 @@ from stages.params import FormatPrompts
 # Some chat templates write today's date. Another day would be another prompt: in a training that is
 # resumed, for the base model beside the tuned one, in every later summary.
 DAY = datetime(2024, 7, 26)  # the one that Llama 3's template has where it knows none
+
+NO_CHAT = "set format_prompts.chat_template to false"
 
 
 def tokenize_prompt(
@@ -90,7 +93,7 @@ def end_of_turn(tokenizer) -> str:
     """The token that the chat template writes after an answer: what generation must stop at."""
     answer = "{answer}"
     chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": answer}]
-    after = tokenizer.apply_chat_template(chat, tokenize=False).rpartition(answer)[2]
+    after = _render(tokenizer, chat).rpartition(answer)[2]
     tokens = tokenizer.convert_ids_to_tokens(tokenizer(after, add_special_tokens=False).input_ids)
     return next((t for t in tokens if t in special_tokens(tokenizer)), tokenizer.eos_token)
 
@@ -104,13 +107,21 @@ def prompt_frame(tokenizer, knobs: FormatPrompts) -> tuple[str, str]:
     chat = [{"role": "user", "content": knobs.template}]
     # Models that can think aloud first (Qwen3) are asked to answer at once; others ignore it.
     with _one_day():
-        whole = tokenizer.apply_chat_template(
-            chat, tokenize=False, add_generation_prompt=True, enable_thinking=False
-        )
+        whole = _render(tokenizer, chat, add_generation_prompt=True, enable_thinking=False)
     if whole.count("{conversation}") != 1:
-        raise UserError("the tokenizer's chat template does not show the user's message once")
+        raise UserError(
+            f"the tokenizer's chat template does not show the user's message once: {NO_CHAT}"
+        )
     head, tail = whole.split("{conversation}")
     return head, tail
+
+
+def _render(tokenizer, chat: list[dict[str, str]], **options) -> str:
+    try:
+        return tokenizer.apply_chat_template(chat, tokenize=False, **options)
+    except (TemplateError, TypeError) as error:  # what it raises itself, such as for its system
+        reason = str(error).splitlines()[0]
+        raise UserError(f"the tokenizer's chat template fails ({reason}): {NO_CHAT}") from None
 
 
 class _OneDay:

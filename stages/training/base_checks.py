@@ -35,10 +35,10 @@ class Rows:
     mask: torch.dtype | str | None
     reason: str = ""
 
-    def collator(self, pad_token_id: int, row_tokens: int = 0):
+    def collator(self, row_tokens: int = 0):
         if self.mask is None:
-            return SeparateCollator(pad_token_id)
-        return Collator(pad_token_id, row_tokens, self.mask)
+            return SeparateCollator()
+        return Collator(row_tokens, self.mask)
 
 
 @torch.no_grad()
@@ -61,7 +61,7 @@ def choose_rows(
     check_causal(model, alone, effect)
     separate = Rows(None, layers_reason(model, prompt_tokens + summary_tokens))
     dialogues = [build_row(prompt, [summary]), build_row(prompt[:2], [summary])]
-    if not is_native(model, on(model, separate.collator(0)(dialogues))):
+    if not is_native(model, on(model, separate.collator()(dialogues))):
         use_predicted_tokens(model)
     if not separate.reason:
         if blocks and fits_blocks(model, effect, blocks, prompt_tokens, summary_tokens):
@@ -90,8 +90,9 @@ def layers_reason(model, longest: int) -> str:
         return ""
     if any(isinstance(layer, LinearAttentionCacheLayerMixin) for layer in layers):
         return "its recurrent layers would mix them"
-    # The mask of a shared row replaces the window.
-    window = min((layer.sliding_window for layer in layers if layer.is_sliding), default=None)
+    # The mask of a shared row replaces the window. Layers that use others' keys have none (Gemma 3n).
+    windows = (layer.sliding_window for layer in layers if getattr(layer, "is_sliding", False))
+    window = min(windows, default=None)
     if window and window < longest:
         return f"its window of {window} tokens is shorter than a prompt and a summary ({longest})"
     return ""
@@ -139,7 +140,7 @@ def fits(
     shorter = build_row(prompt[:2], [summary])  # so that there is padding, or another dialogue
     dialogue = build_row(prompt, [ids(model, summary_tokens, 11), summary])
     try:
-        batch = rows.collator(0, row_tokens)([shorter, dialogue])
+        batch = rows.collator(row_tokens)([shorter, dialogue])
         logits = model(**on(model, batch)).logits
     except FORWARD_ERRORS as error:
         if is_of_machine(error):

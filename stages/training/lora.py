@@ -1,7 +1,7 @@
 """The base model with LoRA matrices to train (Hu et al. 2021, https://arxiv.org/abs/2106.09685)."""
 
 import re
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -127,10 +127,21 @@ def is_linear(module: nn.Module) -> bool:
     """Whether it multiplies by a matrix: also quantised, but not in groups (DeepSeek V4)."""
     kind = type(module)
     if kind.__module__.startswith("transformers.models.") and kind.forward is not nn.Linear.forward:
-        return False
+        return computes_linear(kind)
     return isinstance(module, Conv1D) or (
         hasattr(module, "in_features") and hasattr(module, "out_features")
     )
+
+
+@cache
+def computes_linear(kind: type[nn.Module]) -> bool:
+    """Whether a class with a forward of its own gives what `nn.Linear` does (Falcon)."""
+    with torch.random.fork_rng():  # the training keeps its own random numbers
+        plain, states = nn.Linear(2, 3), torch.ones(1, 2)
+    try:
+        return torch.allclose(kind.forward(plain, states), plain(states))
+    except (AttributeError, RuntimeError, TypeError, ValueError):  # it takes more than a matrix
+        return False
 
 
 def called_kinds(model, modules: dict[str, nn.Module]) -> set[str]:

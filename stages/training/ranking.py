@@ -92,7 +92,7 @@ def train(
         args=arguments,
         train_dataset=rows,
         eval_dataset=data[1],
-        data_collator=RankingCollator(tokenizer.pad_token_id, mask=model.rows.mask),
+        data_collator=RankingCollator(mask=model.rows.mask),
         callbacks=training_callbacks(params),
     )
     trainer.train_to_end()

@@ -17,16 +17,14 @@ class SeparateCollator:
     tokens).
     """
 
-    def __init__(self, pad_token_id: int):
-        self.pad_token_id = pad_token_id
-
     def __call__(self, dialogues: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
         parts = [split_row(dialogue) for dialogue in dialogues]
         rows = [(prompt, summary) for prompt, summaries in parts for summary in summaries]
         longest = max(len(prompt) + len(summary) - 1 for prompt, summary in rows)
         width = -(-longest // PAD_TO_MULTIPLE_OF) * PAD_TO_MULTIPLE_OF
         shape = len(rows), width
-        ids = torch.full(shape, self.pad_token_id)
+        # Padding is a row's first token, as in `shared_prefix`.
+        ids = torch.tensor([[prompt[0]] * width for prompt, _ in rows])
         mask = torch.zeros(shape, dtype=torch.long)
         labels = torch.full(shape, IGNORE_INDEX)
         for i, (prompt, summary) in enumerate(rows):

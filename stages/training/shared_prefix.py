@@ -16,6 +16,14 @@ from stages.training.block_masks import BLOCK, BLOCKS
 
 IGNORE_INDEX = -100  # the label that the losses of transformers ignore
 PAD_TO_MULTIPLE_OF = 16  # CPU kernels are compiled for each new length: this leaves fewer
+# What a row is padded with. Its tokens are padded with its first one: any will do, for padding is
+# known by its mask, and a pad token's embedding may be 0, where Gemma 3n's norms have no derivative.
+PADDING = {
+    "labels": IGNORE_INDEX,
+    "position_ids": 0,
+    "segment": 0,
+    "dialogue": -1,  # only padding attends to padding
+}
 
 
 def build_row(prompt: list[int], summaries: list[list[int]]) -> dict[str, list[int]]:
@@ -77,16 +85,7 @@ class Collator:
     `segment` and `dialogue` (rows, length), from which the model makes its own.
     """
 
-    def __init__(
-        self, pad_token_id: int, row_tokens: int = 0, mask: torch.dtype | str = torch.bool
-    ):
-        self.padding = {
-            "input_ids": pad_token_id,
-            "labels": IGNORE_INDEX,
-            "position_ids": 0,
-            "segment": 0,
-            "dialogue": -1,  # only padding attends to padding
-        }
+    def __init__(self, row_tokens: int = 0, mask: torch.dtype | str = torch.bool):
         self.row_tokens, self.mask = row_tokens, mask
         self.pad_to_multiple_of = BLOCK if mask == BLOCKS else PAD_TO_MULTIPLE_OF
 
@@ -104,10 +103,10 @@ class Collator:
                 ]
                 for chosen in bins
             ]
-            rows = [row + [self.padding[key]] * (width - len(row)) for row in rows]
+            rows = [row + [PADDING.get(key, row[0])] * (width - len(row)) for row in rows]
             return torch.tensor(rows, dtype=torch.long)
 
-        batch = {key: padded(key) for key in self.padding}
+        batch = {key: padded(key) for key in ("input_ids", *PADDING)}
         labels = batch.pop("labels")
         predicted = labels != IGNORE_INDEX
         if self.mask != BLOCKS:

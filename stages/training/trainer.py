@@ -127,7 +127,7 @@ class ResumableTrainer(HalvingTrainer):
 
 
 def make_trainer(
-    model, data: tuple, tokenizer, params: Params, hardware: Hardware, folder: Path, callbacks: list
+    model, data: tuple, params: Params, hardware: Hardware, folder: Path, callbacks: list
 ) -> ResumableTrainer:
     """The trainer on references; `data` is train and validation, `folder` gets the checkpoints."""
     return ResumableTrainer(
@@ -135,6 +135,6 @@ def make_trainer(
         args=training_arguments(params, hardware, folder, len(data[0])),
         train_dataset=data[0],
         eval_dataset=data[1],
-        data_collator=model.rows.collator(tokenizer.pad_token_id, params.finetune.row_tokens),
+        data_collator=model.rows.collator(params.finetune.row_tokens),
         callbacks=callbacks,
     )

@@ -76,6 +76,19 @@ def no_memory_in_generation(rows: int) -> None:
 
 
 @fault
+def no_memory_in_a_layer(rows: int) -> None:
+    """More than `rows` rows do not fit in the memory of a Llama's layer: others wait for its weights."""
+    from transformers.models.llama.modeling_llama import LlamaMLP
+
+    def forward(original, self, states):
+        if len(states) > rows:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory")
+        return original(self, states)
+
+    wrap(LlamaMLP, "forward", forward)
+
+
+@fault
 def kernel_is_missing() -> None:
     """A library was not built for this GPU, which shows when the base is loaded onto it."""
     import torch
@@ -98,6 +111,21 @@ def loss_is_nan(step: str) -> None:
         return (loss[0] * bad, None, None) if isinstance(loss, tuple) else loss * bad
 
     wrap(Trainer, step, nan_loss)
+
+
+@fault
+def gradients_are_nan() -> None:
+    """Those of every step, while its loss is a number."""
+    from transformers import Trainer
+
+    def training_step(original, self, model, *args):
+        loss = original(self, model, *args)
+        for parameter in model.parameters():
+            if parameter.grad is not None:
+                parameter.grad.mul_(float("nan"))
+        return loss
+
+    wrap(Trainer, "training_step", training_step)
 
 
 @fault

@@ -13,11 +13,14 @@ KINDS = (
     "bloom",  # positions by distance
     "codegen",  # adds the mask
     "deepseek_v3",  # keys and values of other sizes, experts
+    "falcon",  # linear layers of its own
     "gemma3",  # sees too, windows
+    "gemma3n_text",  # layers without keys of their own; no gradient where an embedding is zero
     "gpt2",  # learnt positions
     "llama",
     "mamba",  # recurrent
-    "mixtral",  # experts of one weight together
+    "mixtral",  # experts of one weight together, their balance in the loss
+    "modernbert-decoder",  # calls its output embedding its decoder
     "phi3",  # fused layers
     "qwen2_vl",  # sees too, its text part is not built alone
     "roberta",  # reads ahead

@@ -42,6 +42,8 @@ BASES = {
     "no config": lambda f: (f / "config.json").unlink(),
     "config is no JSON": lambda f: (f / "config.json").write_text("{"),
     "config of no model": lambda f: edit_json(f / "config.json", model_type="unheard-of"),
+    "a dtype that torch lacks": lambda f: edit_json(f / "config.json", dtype="float12"),
+    "generation config is a list": lambda f: (f / "generation_config.json").write_text("[]"),
     "no weights": lambda f: (f / "model.safetensors").unlink(),
     "empty weights": lambda f: (f / "model.safetensors").write_bytes(b""),
     "weights cut short": lambda f: (f / "model.safetensors").write_bytes(
@@ -66,6 +68,20 @@ def test_base_models(tmp_path, tiny_llama, name):
     assert str(folder) in str(error.value) and "\n" not in str(error.value)
 
 
+def test_a_sentencepiece_tokenizer_names_its_package(tmp_path, tiny_llama, monkeypatch):
+    from stages.model import base_config, loading
+
+    folder = copied(tiny_llama, tmp_path / "base")
+    for file in folder.glob("*token*"):
+        file.unlink()
+    (folder / "tokenizer.model").write_bytes(b"\n\x0e\n\x05<unk>")
+    monkeypatch.setattr(base_config, "find_spec", lambda name: None)
+    with pytest.raises(
+        UserError, match=r"tokenizer\.model is no JSON .* pip install sentencepiece"
+    ):
+        loading.load_tokenizer(folder)
+
+
 def test_tokenizer_without_pad_takes_eos(tmp_path, tiny_llama):
     from stages.model.loading import load_tokenizer
 
@@ -86,13 +102,33 @@ def test_a_pad_token_that_the_model_has_no_embedding_for_is_not_used(tmp_path, t
     assert load_tokenizer(folder).pad_token == "</s>"
 
 
-def test_a_tokenizer_without_eos_takes_the_one_that_the_model_names(tmp_path, tiny_llama):
+@pytest.mark.parametrize("ids", [[1, 2], -1, []])
+def test_a_tokenizer_without_eos_takes_the_one_that_the_model_names(tmp_path, tiny_llama, ids):
     from stages.model.loading import load_tokenizer
 
     folder = copied(tiny_llama, tmp_path / "base")
     edit_json(folder / "tokenizer_config.json", eos_token=GONE)
-    edit_json(folder / "generation_config.json", eos_token_id=[1, 2])
+    edit_json(folder / "generation_config.json", eos_token_id=ids)
     assert load_tokenizer(folder).eos_token == "</s>"
+
+
+def test_a_base_that_would_search_otherwise_searches_as_the_params_say(tmp_path, tiny_llama):
+    from stages.model.decoding import generate_shared
+    from stages.model.hardware import choose_hardware
+    from stages.model.loading import load_base
+
+    folder = copied(tiny_llama, tmp_path / "base")
+    odd = {"penalty_alpha": 0.6, "return_dict_in_generate": True, "stop_strings": ["e"]}
+    edit_json(folder / "generation_config.json", **odd, max_time=0.0, token_healing=True)
+    plain, ours = (
+        generate_shared(load_base(base, "none", choose_hardware("fp32")), [[5, 9, 12]], 1, 8)
+        for base in (tiny_llama, folder)
+    )
+    assert plain.tolist() == ours.tolist()
+    # What it forbids is forbidden.
+    edit_json(folder / "generation_config.json", suppress_tokens=[plain[0, 0].item()])
+    model = load_base(folder, "none", choose_hardware("fp32"))
+    assert generate_shared(model, [[5, 9, 12]], 1, 8)[0, 0] != plain[0, 0]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +147,19 @@ def test_a_prompt_beyond_the_context_is_refused(tmp_path, config):
     (tmp_path / "config.json").write_text(json.dumps(config))
     check_context(load_config(tmp_path), 60, 40, "generate.max_new_tokens")
     with pytest.raises(UserError, match=r"max_prompt_tokens 61 and .*max_new_tokens 40 are"):
+        check_context(load_config(tmp_path), 61, 40, "generate.max_new_tokens")
+
+
+def test_a_prompt_that_turns_the_positions_of_its_batch_is_refused(tmp_path):
+    from stages.model.base_config import check_context, load_config
+
+    rope = {"type": "longrope", "short_factor": [1.0] * 4, "long_factor": [4.0] * 4}
+    sizes = {"hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 4}
+    config = {"model_type": "phi3", "rope_scaling": rope, "max_position_embeddings": 4096, **sizes}
+    config["original_max_position_embeddings"] = 100
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    check_context(load_config(tmp_path), 60, 40, "generate.max_new_tokens")
+    with pytest.raises(UserError, match=r"61 and .* 40 are more than the 100 tokens from which"):
         check_context(load_config(tmp_path), 61, 40, "generate.max_new_tokens")
 
 

@@ -220,6 +220,26 @@ def test_tokenizer_without_a_chat_template_is_refused(tiny_llama):
         load_tokenizer(tiny_llama, chat=True)
 
 
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ raise_exception('a system is needed') }}", r"fails \(a system is needed\)"),
+        ("{{ messages[0].content.no.such }}", "fails"),
+        ("{% for m in messages %}", "fails"),
+        (
+            "{% for m in messages %}{% for c in m.content %}{{ c.text }}{% endfor %}{% endfor %}",
+            "does not show the user's message once",
+        ),
+    ],
+    ids=["raises", "undefined", "syntax", "contents in parts"],
+)
+def test_a_chat_template_that_does_not_render_is_refused(tiny_llama, template, said):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    tokenizer.chat_template = template
+    with pytest.raises(UserError, match=rf"{said}.*: set format_prompts\.chat_template to false"):
+        prompt_frame(tokenizer, prompting(chat_template=True))
+
+
 def test_chat_model_trains_and_stops_at_the_end_of_its_turn(forks, prepared):
     project = prepared
     tokenizer = AutoTokenizer.from_pretrained(project.root / "models/base")

@@ -99,6 +99,29 @@ def started(project: Project, until: Callable[[], object] | None = None) -> subp
     return process
 
 
+def two_nodes(project: Project, **environment: str) -> list[tuple[int, str]]:
+    """Status and output of a training on two nodes with a process each, started by hand."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    project.params(**{"run.launch": None})
+    address = ("--master_addr", "127.0.0.1", "--master_port", str(port))
+    node = ("--nnodes", "2", "--nproc_per_node", "1", *address, "--node_rank")
+    nodes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "torch.distributed.run", *node, rank, "-m", "stages.finetune"],
+            cwd=project.root,
+            env=project.environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in ("0", "1")
+    ]
+    said = [node.communicate()[0] for node in nodes]
+    return [(node.returncode, text) for node, text in zip(nodes, said, strict=True)]
+
+
 def test_two_processes_make_what_one_makes(together, alone):
     done = together.python("-m", "stages.finetune")
     assert done.stdout.splitlines()[0] == "2 processes work together"
@@ -121,35 +144,9 @@ def test_two_processes_make_what_one_makes(together, alone):
 
 
 def test_two_nodes_of_one_process(together, alone):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    together.params(**{"run.launch": None})
-    nodes = [
-        subprocess.Popen(
-            [
-                *(sys.executable, "-m", "torch.distributed.run", "--nnodes", "2"),
-                *("--nproc_per_node", "1", "--node_rank", str(rank)),
-                *(
-                    "--master_addr",
-                    "127.0.0.1",
-                    "--master_port",
-                    str(port),
-                    "-m",
-                    "stages.finetune",
-                ),
-            ],
-            cwd=together.root,
-            env=together.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    said = [node.communicate()[0] for node in nodes]
-    assert [node.returncode for node in nodes] == [0, 0], said
-    assert "2 processes work together" in said[0] and "validation loss" not in said[1]
+    (first, said), (second, silent) = two_nodes(together)
+    assert (first, second) == (0, 0), said + silent
+    assert "2 processes work together" in said and "validation loss" not in silent
     agree(together, alone)
 
 

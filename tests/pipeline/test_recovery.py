@@ -14,6 +14,7 @@ from stages.model.loading import load_base
 from stages.training.batch_splitting import select_rows, split_batch
 from stages.training.shared_prefix import Collator, build_row
 from tests.helpers.faults import (
+    gradients_are_nan,
     loss_is_nan,
     no_memory_in_generation,
     no_memory_in_training,
@@ -94,7 +95,7 @@ def test_parts_of_a_batch_give_its_loss_and_its_gradients(tiny_llama):
         build_row(list(range(10, 10 + n)), [[40 + n, 41, 1], [50, 51 + n, 52, 53, 1]])
         for n in (7, 12, 4)
     ]
-    batch = Collator(0)(dialogues)
+    batch = Collator()(dialogues)
     tokens = len(batch["labels"])
 
     def step(parts) -> tuple[float, torch.Tensor]:
@@ -157,14 +158,16 @@ def test_a_line_that_was_cut_off_is_made_again(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("step", "words"),
+    ("fault", "words"),
     [
-        ("training_step", "the training loss at step 1 is not a number"),
-        ("prediction_step", "the validation loss at step 4 is not a number"),
+        (loss_is_nan(step="training_step"), "the training loss at step 1 is not a number"),
+        (loss_is_nan(step="prediction_step"), "the validation loss at step 4 is not a number"),
+        (gradients_are_nan(), "the training loss at step 2 is not a number"),
     ],
+    ids=["loss", "validation loss", "gradients"],
 )
-def test_a_loss_that_is_no_number_stops_training(forks, root, step, words):
-    sentence = refused(forks, root, "finetune", faults=[loss_is_nan(step=step)])
+def test_a_loss_that_is_no_number_stops_training(forks, root, fault, words):
+    sentence = refused(forks, root, "finetune", faults=[fault])
     assert words in sentence and "lower finetune.learning_rate" in sentence
     assert not (root / "models/adapter").exists()
 

@@ -1,5 +1,6 @@
 """Processes that each hold a part of the base model make what one process makes."""
 
+import json
 import re
 import shutil
 from weakref import ref
@@ -13,6 +14,7 @@ from stages.common.cli import UserError
 from stages.model import sharding
 from stages.model.hardware import Hardware, choose_hardware
 from stages.model.loading import load_base
+from tests.helpers.faults import no_memory_in_a_layer
 from tests.helpers.project import Project
 from tests.pipeline.test_processes import (  # noqa: F401, fixtures
     RESUMED,
@@ -21,6 +23,7 @@ from tests.pipeline.test_processes import (  # noqa: F401, fixtures
     alone,
     started,
     together,
+    two_nodes,
     workers,
 )
 
@@ -69,6 +72,37 @@ def test_shards_of_four_bits(together, tmp_path):  # noqa: F811
     here, complete = map(float, HELD.search(out).groups())
     assert 0.49 * complete < here < 0.51 * complete
     agree(together, one)
+
+
+@pytest.mark.parametrize(
+    ("stage", "sentence"),
+    [
+        ("finetune", "a batch does not fit in memory: lower finetune.per_device_train_batch_size"),
+        ("generate base", "5 prompts do not fit in memory: lower generate.batch_size"),
+    ],
+    ids=["finetune", "generate"],
+)
+def test_one_process_out_of_memory_ends_all_with_its_sentence(together, stage, sentence):  # noqa: F811
+    """It is in the middle of the layers, and the others wait for it to gather the next one."""
+    sizes = {"finetune.per_device_train_batch_size": 12, "generate.batch_size": 5}
+    together.params(**SHARDED, **sizes)
+    fault = json.dumps([no_memory_in_a_layer(rows=4)])
+    command = ("-m", *f"stages.{stage}".split())
+    ended = together.python(*command, check=False, FAULTS_OF_1=fault)
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    assert ended.stderr.count("error: ") == 1 and "Traceback" not in ended.stderr
+    assert sentence in ended.stderr.splitlines()[-1]
+    assert not workers(together)
+
+
+def test_a_node_out_of_memory_has_the_sentence_and_the_other_one_says_so(together):  # noqa: F811
+    together.params(**{"run.fsdp": True, "finetune.per_device_train_batch_size": 12})
+    fault = json.dumps([no_memory_in_a_layer(rows=4)])
+    (first, said), (second, reason) = two_nodes(together, FAULTS_OF_1=fault)
+    assert (first, second) == (1, 1)
+    assert "error: another process ended, see its own error" in said
+    assert "error: a batch does not fit in memory: lower finetune.per_device" in reason
+    assert "stages/model" not in said + reason  # no traceback of ours
 
 
 def test_one_layer_at_a_time_is_complete_while_a_model_is_sharded(tiny_llama, monkeypatch):

@@ -74,7 +74,7 @@ def test_rows_have_the_loss_and_gradient_of_each_reference_alone(name):
     expected, model = make(config), make(config)
     rows = choose_rows(model, 20, 10)
     assert rows.mask == mask and rows.reason.startswith(reason)
-    batch = rows.collator(1)([build_row(*dialogue) for dialogue in DIALOGUES])
+    batch = rows.collator()([build_row(*dialogue) for dialogue in DIALOGUES])
     loss = model(**batch, num_items_in_batch=torch.tensor(16)).loss
     pairs = [(prompt, summary) for prompt, summaries in DIALOGUES for summary in summaries]
     separate = sum(alone(expected, *pair) for pair in pairs) / 16
@@ -87,7 +87,7 @@ def test_rows_have_the_loss_and_gradient_of_each_reference_alone(name):
 
 def test_a_batch_of_separate_rows_is_split_like_one_of_shared_rows():
     model = make(CONFIGS["a state"][0])
-    collate = choose_rows(model).collator(1)
+    collate = choose_rows(model).collator()
     batch = collate([build_row(*dialogue) for dialogue in DIALOGUES])
     assert len(batch["input_ids"]) == 4
 

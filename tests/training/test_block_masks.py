@@ -65,7 +65,7 @@ MIXES = st.lists(
 @settings(max_examples=25)
 def test_the_blocks_hold_the_pairs_of_the_dense_mask(sizes, row_tokens):
     rows = [dialogue(*size, i) for i, size in enumerate(sizes)]
-    batch = Collator(0, row_tokens, BLOCKS)(rows)
+    batch = Collator(row_tokens, BLOCKS)(rows)
     segment, ids = batch["segment"], batch["dialogue"]
     assert segment.shape == batch["input_ids"].shape and segment.shape[1] % 128 == 0
     expected, (count, length) = dense_mask(segment, ids, torch.bool), segment.shape
@@ -126,9 +126,9 @@ def test_loss_and_gradients_are_those_of_separate_rows(
         monkeypatch.undo()  # there it is compiled, as training has it
     dtype, tolerance = DTYPES[kind]
     model = adapted(tiny_llama, kind, quantization, device)
-    loss, gradients = loss_and_gradients(model, SeparateCollator(0)(DIALOGUES), dtype)
+    loss, gradients = loss_and_gradients(model, SeparateCollator()(DIALOGUES), dtype)
     use_blocks(model.get_base_model())
-    batch = Collator(0, row_tokens, BLOCKS)(DIALOGUES)
+    batch = Collator(row_tokens, BLOCKS)(DIALOGUES)
     assert len(batch["input_ids"]) == {0: 3, 128: 2, 4096: 1}[row_tokens]
     packed = loss_and_gradients(model, batch, dtype)
     assert packed[0] == pytest.approx(loss, abs=tolerance)
@@ -140,7 +140,7 @@ def test_loss_and_gradients_are_those_of_separate_rows(
 def test_activation_checkpointing_changes_no_gradient(tiny_llama):
     model = adapted(tiny_llama, "fp32", "none", "cpu").train()
     use_blocks(model.get_base_model())
-    batch = Collator(0, 4096, BLOCKS)(DIALOGUES)
+    batch = Collator(4096, BLOCKS)(DIALOGUES)
     loss, gradients = loss_and_gradients(model, batch, torch.float32)
     model.gradient_checkpointing_enable({"use_reentrant": False})
     again = loss_and_gradients(model, batch, torch.float32)
@@ -152,7 +152,7 @@ def test_rows_with_candidates_take_them():
     use_blocks(blocks)
     rows = [dialogue(50, [9, 5, 12], 1), dialogue(20, [7, 8, 3], 2)]
     rows = [row | {"rewards": [0.1, 0.4]} for row in rows]
-    dense, packed = RankingCollator(0)(rows), RankingCollator(0, mask=BLOCKS)(rows)
+    dense, packed = RankingCollator()(rows), RankingCollator(mask=BLOCKS)(rows)
     assert torch.equal(dense["row"], packed["row"])
     part = select_ranking_rows(packed, slice(1, 2))
     assert part["segment"].shape == (1, 128) and len(part["rewards"]) == 1
@@ -172,7 +172,7 @@ def test_no_mix_of_lengths_changes_the_loss(sizes, row_tokens):
     model, blocks = llama(), llama()
     use_blocks(blocks)
     rows = [dialogue(*size, i) for i, size in enumerate(sizes)]
-    separate, packed = SeparateCollator(0)(rows), Collator(0, row_tokens, BLOCKS)(rows)
+    separate, packed = SeparateCollator()(rows), Collator(row_tokens, BLOCKS)(rows)
     tokens = torch.tensor(len(packed["labels"]))
     with torch.no_grad():
         expected = model(**separate, num_items_in_batch=tokens).loss.item()
@@ -224,7 +224,7 @@ def test_references_and_dialogues_that_see_one_another_are_found(monkeypatch, le
 def test_parts_of_a_batch_give_its_loss():
     model = llama()
     use_blocks(model)
-    batch = Collator(0, 128, BLOCKS)([*DIALOGUES, dialogue(200, [20], 5)])
+    batch = Collator(128, BLOCKS)([*DIALOGUES, dialogue(200, [20], 5)])
     assert batch["input_ids"].shape == (3, 256)
 
     def total(part) -> float:
@@ -275,6 +275,6 @@ def test_it_is_compiled_for_a_first_length_and_once_for_all_others(monkeypatch):
     with torch.no_grad():
         for count in (2, 5, 3, 8, 6):
             rows = [dialogue(60 + 11 * i, [20, 30], i) for i in range(count)]
-            dense, packed = Collator(0, 4096)(rows), Collator(0, 4096, BLOCKS)(rows)
+            dense, packed = Collator(4096)(rows), Collator(4096, BLOCKS)(rows)
             assert torch.allclose(blocks(**packed).loss, model(**dense).loss, atol=1e-5)
     assert counters["stats"]["unique_graphs"] == 2

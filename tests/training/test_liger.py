@@ -74,7 +74,7 @@ def test_kernels_that_give_other_logits_are_refused(liger):
 
 @pytest.mark.skipif(not (torch.cuda.is_available() and find_spec("liger_kernel")), reason="no GPU")
 def test_loss_and_gradients_are_those_without_it():
-    batch = Collator(1)([build_row(*dialogue) for dialogue in DIALOGUES])
+    batch = Collator()([build_row(*dialogue) for dialogue in DIALOGUES])
     batch = {key: value.cuda() for key, value in batch.items()}
     plain, ours = (make(LlamaConfig(**SMALL, **HEADS)).cuda().train() for _ in range(2))
     use_liger(ours)

@@ -81,7 +81,7 @@ def test_a_batch_says_whose_each_token_is():
         build_row([5, 6, 7], [[8, 1], [9, 9, 1], [4, 1]]) | {"rewards": [0.25, 0.5]},
         build_row([5, 6, 7, 8, 9], [[8, 1], [7, 1]]) | {"rewards": [0.75]},
     ]
-    batch = RankingCollator(0)(rows)
+    batch = RankingCollator()(rows)
     assert batch["labels"].tolist() == [8, 1, 9, 9, 1, 4, 1, 8, 1, 7, 1]
     assert batch["row"].tolist() == [0] * 7 + [1] * 4
     assert batch["summary"].tolist() == [0, 0, 1, 1, 1, 2, 2, 0, 0, 1, 1]
@@ -191,8 +191,8 @@ def test_halves_of_a_batch_hold_its_tokens_summaries_and_rewards(rows, seed):
         | {"rewards": torch.rand(3, generator=random).tolist()}
         for _ in range(rows)
     ]
-    batch, middle = RankingCollator(0)(dialogues), rows // 2
-    expected = [RankingCollator(0)(some) for some in (dialogues[:middle], dialogues[middle:])]
+    batch, middle = RankingCollator()(dialogues), rows // 2
+    expected = [RankingCollator()(some) for some in (dialogues[:middle], dialogues[middle:])]
     for half, alone in zip(split_batch(batch, select_ranking_rows), expected, strict=True):
         for key in ("labels", "row", "summary"):
             assert half[key].tolist() == alone[key].tolist()

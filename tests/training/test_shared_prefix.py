@@ -60,7 +60,7 @@ def plain_losses(model, prompt, summary):
 @pytest.mark.parametrize(("row_tokens", "packed"), [(0, 2), (70, 1)])
 def test_loss_equals_separate_rows(model, row_tokens, packed):
     rows = [build_row(p, s) for p, s in zip(PROMPTS, SUMMARIES, strict=True)]
-    batch = on(model, Collator(1, row_tokens)(rows))
+    batch = on(model, Collator(row_tokens)(rows))
     assert len(batch["input_ids"]) == packed
     shared = model(**batch, use_cache=False).loss
     summed = sum(
@@ -73,7 +73,7 @@ def test_loss_equals_separate_rows(model, row_tokens, packed):
 
 
 def test_references_do_not_see_one_another_nor_the_padding(model):
-    collate = Collator(pad_token_id=1)
+    collate = Collator()
     with torch.no_grad():
         one = model(**on(model, collate([build_row(PROMPTS[0], SUMMARIES[0])]))).logits
         changed = [SUMMARIES[0][0], [40, 41, 42, 43, 44, 1], SUMMARIES[0][2]]

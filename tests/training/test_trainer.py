@@ -33,13 +33,9 @@ def trainer_of(model, folder: Path, batch_size: int = 1, row_tokens: int = 0):
     rows = Dataset.from_list(
         [row | {"length": len(row["input_ids"]), "references": 1} for row in ROWS]
     )
-
-    class Tokenizer:
-        pad_token_id = 0
-
     params = Params.model_validate(raw)
     hardware = choose_hardware("fp32")
-    return make_trainer(model, (rows, rows), Tokenizer, params, hardware, folder, [])
+    return make_trainer(model, (rows, rows), params, hardware, folder, [])
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +44,7 @@ def loss_by_token(model) -> float:
     nats = tokens = 0
     model.eval()
     for row in ROWS:
-        batch = Collator(0)([row])
+        batch = Collator()([row])
         labels = batch.pop("shift_labels")
         batch.pop("labels")
         with torch.no_grad():

@@ -6,14 +6,15 @@ file is silent; `transformers` reads this next to `do_sample: false`, but refuse
 
 from pathlib import Path
 
+from stages.model.base_config import OTHER_SEARCH
 from stages.params import Generate
 from tools.export.readers import read_json
 
 SEARCH = ("max_new_tokens", "num_beams", "no_repeat_ngram_size", "repetition_penalty")
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "top_h", "typical_p")
 SAMPLING += ("epsilon_cutoff", "eta_cutoff")
-# Of the base model's own file: lengths that `max_new_tokens` replaces, and what is of no use.
-LEFT_OUT = ("max_length", "transformers_version", "_from_model_config")
+# Of the base model's own file: what others of these replace, and what is of no use.
+LEFT_OUT = ("max_length", "transformers_version", "_from_model_config", *OTHER_SEARCH)
 
 
 def generation_config(base: Path, tokenizer, knobs: Generate) -> dict:

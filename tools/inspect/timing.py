@@ -32,7 +32,7 @@ def seconds_of_training(look: Look, base: Path, params: Params, dialogues: int) 
             prompt = tokenize_prompt(tokenizer, row["conversation"], knobs, frame)
             rows.append(build_row(prompt, fitting))
     model = load_lora(base, params, hardware).train()
-    collate = model.rows.collator(tokenizer.pad_token_id, params.finetune.row_tokens)
+    collate = model.rows.collator(params.finetune.row_tokens)
     done, seconds, started = 0, 0.0, time.monotonic()
     batches = [rows[i : i + size] for i in range(0, len(rows), size)]
     for number, batch in enumerate([batches[0], *batches]):
