@@ -115,7 +115,7 @@ def test_long_conversation_keeps_its_summary_whole(tiny_llama):
     ids = tokenize_prompt(tokenizer, "word " * 1000, prompting(64))
     row = build_row(ids, [tokenize_summary(tokenizer, "Customer is fine. Agent too.", prompting())])
     kept = [label for label in row["labels"] if label != IGNORE_INDEX]
-    assert len(ids) == 64
+    assert 48 < len(ids) <= 64
     assert tokenizer.decode(kept) == " Customer is fine. Agent too.</s>"
     assert tokenizer.decode(ids).startswith("Input: word")
     assert tokenizer.decode(ids).endswith("word \nResponse:")
