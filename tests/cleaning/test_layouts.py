@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stages.cleaning.layouts import select_conversations, split_turns
+from stages.cleaning.layouts import INSTRUCTIONS, select_conversations, split_turns
 from stages.common.cli import UserError
 from stages.params import Columns
 
@@ -17,8 +17,10 @@ ODD = st.sampled_from(
     ["[", "]", "{}", "[]", '["a"]', "a: b", "10:30", "\n", "'", '"', "\\", "#1", "nan"]
 )
 WORDS = (ANY | ODD | st.tuples(ANY, ODD, ANY).map("".join)).filter(str.strip)
+# Who instructs a chat model has no turn: tests/cleaning/test_instructions.py.
+NAMES = WORDS.filter(lambda name: name not in INSTRUCTIONS)
 DIALOGUES = st.lists(
-    st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=4), min_size=1, max_size=4
+    st.lists(st.tuples(NAMES, WORDS), min_size=1, max_size=4), min_size=1, max_size=4
 )
 
 

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, Qwen3Config
 from stages.model.hardware import Hardware
 from stages.params import load
 from stages.training import lora as training
+from stages.training.base_checks import Rows
 from tests.helpers.data import ROOT, python, write_params
 from tools import preset
 
@@ -79,8 +80,9 @@ def assert_lora_fits(params, monkeypatch) -> None:
     with torch.device("meta"):
         base = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
     monkeypatch.setattr(training, "load_base", lambda *_: base)
-    for check in ("choose_rows", "check_round_trip"):  # there are no numbers to compare
-        monkeypatch.setattr(training, check, lambda *_: None)
+    # There are no numbers to compare.
+    monkeypatch.setattr(training, "choose_rows", lambda *_: Rows(torch.bool))
+    monkeypatch.setattr(training, "check_round_trip", lambda *_: None)
     kinds = lambda _, modules: set(map(training.kind_of, modules))
     monkeypatch.setattr(training, "called_kinds", kinds)
     # Whether weights are quantised changes no shape; on the meta device there are none.
