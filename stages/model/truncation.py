@@ -20,18 +20,22 @@ def without_middle(
     conversation in the same frame, and the conversation, in which it may change something. The
     frame's own tokens are never cut: a `UserError` says when they alone are too many.
     """
-    while len(encoding.ids) > limit:
-        first, last = middle(text, encoding, start, limit)
-        left, right = between_words(text, encoding, start, first, last)
+    ids = encoding.ids
+    while len(ids) > limit:
+        first, last = middle(text, encoding, len(ids), start, limit)
+        left = first_word(range(first, max(first - NEAR, 0), -1), text, encoding, start)
+        behind = range(last + 1, min(last + 1 + NEAR, len(ids)))
+        right = left and first_word(behind, text, encoding, start)
         if left and right:
-            return encoding.ids[:left] + encoding.ids[right:]
+            return ids[:left] + ids[right:]
         # In a script without spaces, tokens meet that the tokenizer joins, or parts of a character.
         # Some tokenizers leave a word's space out of its span.
         before = min(span(encoding, first - 1)[1], span(encoding, first)[0]) - start
         after = span(encoding, last)[1] - start
         before, after = max(0, before), max(1, before + 1, after)  # at least a character goes
         text, encoding = encode(text[:before] + text[after:])
-    return encoding.ids
+        ids = encoding.ids
+    return ids
 
 
 def span(encoding, i: int) -> tuple[int, int]:
@@ -39,9 +43,9 @@ def span(encoding, i: int) -> tuple[int, int]:
     return encoding.token_to_chars(i) or (0, 0)  # a BOS or EOS that was added has none
 
 
-def middle(text: str, encoding, start: int, limit: int) -> tuple[int, int]:
-    """The first and the last token to cut, so that as many are left before them as behind."""
-    size, end = len(encoding.ids), start + len(text)
+def middle(text: str, encoding, size: int, start: int, limit: int) -> tuple[int, int]:
+    """The first and the last of `size` tokens to cut, so that as many are left before as behind."""
+    end = start + len(text)
     before = next(i for i in range(size) if span(encoding, i)[1] > start)
     after = 0
     for i in reversed(range(size)):
@@ -57,22 +61,14 @@ def middle(text: str, encoding, start: int, limit: int) -> tuple[int, int]:
     return before + room - room // 2, size - after - room // 2 - 1
 
 
-def between_words(
-    text: str, encoding, start: int, first: int, last: int
-) -> tuple[int | None, int | None]:
-    """The tokens nearest to the cut at which words begin: no tokenizer joins across them.
+def first_word(tokens: range, text: str, encoding, start: int) -> int | None:
+    """The first of these tokens at which a word begins.
 
-    A word begins with the one space before it. None where it is not near.
+    It begins with the one space before it: no tokenizer joins what stands before and behind.
     """
-
-    def begins(i: int) -> bool:
-        at = span(encoding, i - 1)[1] - start
-        inside = at > 0 and span(encoding, i)[0] - start >= at  # no character is parted
-        before, space, word = text[at - 1 : at], text[at : at + 1], text[at + 1 : at + 2]
-        return inside and space == " " and before.strip() != "" and word.isalnum()
-
-    left = next((i for i in range(first, max(first - NEAR, 1), -1) if begins(i)), None)
-    right = next(
-        (i for i in range(last + 1, min(last + NEAR, len(encoding.ids))) if begins(i)), None
-    )
-    return left, right
+    for i in tokens:
+        at = span(encoding, i - 1)[1] - start  # where token i begins, if a character ends there
+        between = at > 0 and text[at : at + 1] == " " and text[at - 1 : at].strip()
+        if between and text[at + 1 : at + 2].isalnum() and span(encoding, i)[0] - start >= at:
+            return i
+    return None
