@@ -132,6 +132,10 @@ def tokenize_alone(tokenizer, conversation: str, knobs, frame: tuple[str, str]) 
 
     def encode(text: str) -> tuple:
         one = tokenizer(head + text + tail, return_offsets_mapping=True, verbose=False)
+        # It read the spans of all tokens to find what stands around the conversation.
+        before = next(i for i, (_, stop) in enumerate(one.offset_mapping) if stop > len(head))
+        after = sum(start >= len(head + text) for start, _ in one.offset_mapping)
+        assert before + after < knobs.max_prompt_tokens
         return text, one.encodings[0]
 
     return without_middle(*encode(conversation), len(head), knobs.max_prompt_tokens, encode)

@@ -212,5 +212,13 @@ def test_the_text_of_a_prompt_has_no_bos():
     assert prompt_text(Words(), [5, 6]) == "p5p6"
 
 
+def test_a_tokenizer_that_does_not_read_back_what_it_writes_is_told(served, capsys):
+    ask(served.server_port, [[0, 5], [0, 6]])
+    assert "other tokens" not in capsys.readouterr().err
+    ask(served.server_port, [[0, 5], [6]])  # the server would add a BOS
+    ask(served.server_port, [[7]])
+    assert capsys.readouterr().err.count("prompts have other tokens at the server") == 1
+
+
 def test_settings_are_those_of_the_section():
     assert set(module.DEFAULTS) < set(Generate.model_fields)

@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from safetensors.torch import load_file
 
 from tests.helpers.faults import signal_at
 from tests.helpers.project import Project
+from tests.helpers.serving import free_port
 
 TWO = "torchrun --nproc_per_node 2"
 SETTINGS = {
@@ -101,11 +101,8 @@ def started(project: Project, until: Callable[[], object] | None = None) -> subp
 
 def two_nodes(project: Project, **environment: str) -> list[tuple[int, str]]:
     """Status and output of a training on two nodes with a process each, started by hand."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     project.params(**{"run.launch": None})
-    address = ("--master_addr", "127.0.0.1", "--master_port", str(port))
+    address = ("--master_addr", "127.0.0.1", "--master_port", str(free_port()))
     node = ("--nnodes", "2", "--nproc_per_node", "1", *address, "--node_rank")
     nodes = [
         subprocess.Popen(
