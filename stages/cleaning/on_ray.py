@@ -7,9 +7,8 @@ those of one machine.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from stages.common.cli import UserError
 from stages.common.prefetch import prefetch
-from stages.common.ray_cluster import join_cluster
+from stages.common.ray_cluster import join_cluster, told
 
 AHEAD = 2  # batches in flight for each core of the cluster
 # Of each task, which has one core.
@@ -33,14 +32,10 @@ def map_on_cluster(function: Callable, items: Iterable) -> Iterator:
     task, function = ray.remote(lambda function, item: function(item)), ray.put(function)
     waiting: deque = deque()
     ahead = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
-    try:
+    with told("run.ray"):
         for item in items:
             waiting.append(task.remote(function, item))
             if len(waiting) > ahead:
                 yield ray.get(waiting.popleft())
         while waiting:
             yield ray.get(waiting.popleft())
-    except ray.exceptions.RayTaskError as error:
-        raise error.cause from error
-    except ray.exceptions.RayError as error:
-        raise UserError(f"run.ray: {str(error).splitlines()[0]}") from None

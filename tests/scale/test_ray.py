@@ -87,9 +87,40 @@ def test_a_cluster_that_asks_for_a_token(reproduced, tmp_path):
         command += ["--engine", "ray", "--address", address]
         refused = reproduced.python(*command, check=False, HOME=str(tmp_path))
         assert refused.returncode == 1
-        assert "if it asks for a token, set RAY_AUTH_MODE=token" in refused.stderr
+        assert "set RAY_AUTH_MODE=token if the cluster asks for a token" in refused.stderr
         reproduced.python(*command, HOME=str(tmp_path), RAY_AUTH_MODE="token")
         assert set(summaries(out)) == {"000"}
     finally:
         head.terminate()
         head.wait()
+
+
+def test_what_fails_on_the_cluster_is_one_sentence(reproduced, tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    (tmp_path / "a.jsonl").write_text(json.dumps(row(0)) + "\n")
+    command = ["-m", "tools.summarize", str(tmp_path / "a.jsonl"), "--engine", "ray", "--out"]
+
+    def refused(out: str, *options: str) -> str:
+        done = reproduced.python(
+            *command, str(tmp_path / out), *options, check=False, HOME=str(home)
+        )
+        assert done.returncode == 1
+        *_, last = done.stderr.splitlines()  # before it may stand what a machine says itself
+        assert last.startswith("error: --engine ray: ")
+        return last
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    by_address = ["--address", cluster.address]
+    try:
+        assert "no machine of the cluster has cores or a GPU" in refused("a", *by_address)
+        with monkeypatch.context() as lacking:  # a machine without one of the packages
+            (tmp_path / "peft.py").write_text("raise ModuleNotFoundError('peft is not here')")
+            lacking.setenv("PYTHONPATH", str(tmp_path))
+            cluster.add_node(num_cpus=1)
+        (home / ".ray").mkdir(parents=True)  # as `ray start` leaves it, of another cluster
+        (home / ".ray/auth_token").write_text("0123456789abcdef" * 4)
+        assert "RAY_AUTH_MODE=token if the cluster asks for a token, and disabled" in refused("b")
+        said = refused("c", *by_address)
+        assert "on the cluster: ModuleNotFoundError: peft is not here (" in said
+    finally:
+        cluster.shutdown()

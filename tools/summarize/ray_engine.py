@@ -5,11 +5,13 @@ shards to others; a shard is written by one rename, so that it is there once.
 """
 
 import argparse
+import logging
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from stages.common.ray_cluster import join_cluster
+from stages.common.cli import UserError
+from stages.common.ray_cluster import join_cluster, told
 from stages.params import Params
 from tools.summarize.engines import summarizer
 from tools.summarize.folder import Folder
@@ -51,13 +53,19 @@ def summarize_shards(
     join_cluster(args.address, "--engine ray", ignore_reinit_error=True)
     import ray.data
 
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # `told` says it in a sentence
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     gpus = sum(int(node.get("GPU", 0)) for node in nodes)
-    cores = [int(node["CPU"]) for node in nodes if node.get("CPU")]
-    each = min(CORES, *cores)
+    cores = [n for node in nodes if (n := int(node.get("CPU", 0)))]
+    each = min(CORES, min(cores, default=1))
     actors = min(args.actors or gpus or sum(n // each for n in cores), len(shards))
+    if not actors:
+        raise UserError(
+            "--engine ray: no machine of the cluster has cores or a GPU for it: start one, or, if the"
+            " cluster starts them when asked, say how many with --actors"
+        )
     needs = {"num_gpus": 1} if gpus else {"num_cpus": each}
     rows = [shard._asdict() for shard in shards]
     found = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
@@ -66,6 +74,7 @@ def summarize_shards(
         compute=ray.data.ActorPoolStrategy(size=actors),
         **needs,
     )
-    for row in found.iter_rows():
-        shard = Shard(*(row.pop(name) for name in Shard._fields))
-        yield Outcome(shard, **row)
+    with told("--engine ray"):
+        for row in found.iter_rows():
+            shard = Shard(*(row.pop(name) for name in Shard._fields))
+            yield Outcome(shard, **row)
