@@ -7,13 +7,14 @@ store shows an object when its last byte is there.
 import json
 import posixpath
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from fsspec.implementations.local import LocalFileSystem
 
 from stages.common.atomic_io import disk_errors
 from stages.common.cli import UserError
-from tools.summarize.shards import Shard, open_filesystem
+from tools.summarize.shards import Shard, open_filesystem, store_errors
 
 ABOUT = "archive.json"
 ASIDE = ".writing"  # a folder
@@ -41,17 +42,15 @@ class Folder:
         self.write(ABOUT, (json.dumps(about, indent=2) + "\n").encode())
 
     def read(self, name: str) -> bytes | None:
-        try:
+        with store_errors(self.url, "read"), suppress(FileNotFoundError):
             return self.fs.cat_file(self.path(name))
-        except FileNotFoundError:
-            return None
+        return None
 
     def names(self) -> set[str]:
         """All files that are complete, as paths below the folder."""
-        try:
+        found = []
+        with store_errors(self.url, "listed"), suppress(FileNotFoundError):
             found = self.fs.find(self.root)
-        except FileNotFoundError:
-            return set()
         names = {posixpath.relpath(file, self.root) for file in found}
         return {name for name in names if not name.startswith(ASIDE)}
 
@@ -63,7 +62,8 @@ class Folder:
     def write(self, name: str, content: bytes) -> None:
         path = self.path(name)
         if not self.local:
-            self.fs.pipe_file(path, content)
+            with store_errors(self.url, "written"):
+                self.fs.pipe_file(path, content)
             return
         aside = Path(self.path(ASIDE)) / uuid.uuid4().hex
         with disk_errors(Path(path)):

@@ -48,7 +48,7 @@ def files_of(source: str) -> Iterator[tuple[Shard, bool]]:
     """Files of one source, and whether it names them."""
     fs, path = open_filesystem(source)
     path = path.rstrip("/") or "/"
-    try:
+    with store_errors(source, "listed"):
         if fs.isfile(path):
             root, found, chosen = posixpath.dirname(path), {path: fs.info(path)}, True
         elif has_magic(path):
@@ -57,8 +57,6 @@ def files_of(source: str) -> Iterator[tuple[Shard, bool]]:
             found, chosen = fs.glob(path, detail=True), True
         else:
             root, found, chosen = path, fs.find(path, detail=True), False
-    except Exception as error:  # noqa: BLE001, each store has its own
-        raise UserError(f"{source} cannot be listed: {type(error).__name__}: {error}") from None
     if not found:
         raise UserError(f"{source} does not exist or holds no file")
     for file, facts in found.items():
@@ -79,6 +77,16 @@ def open_filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
 
 
 @contextmanager
+def store_errors(url: str, done: str) -> Iterator[None]:
+    """Turn what a store raises into a `UserError`: the URL cannot be read, listed or written."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001, each store has its own
+        why = f"{type(error).__name__}: {error}"
+        raise UserError(f"{url} cannot be {done}: {why}") from None
+
+
+@contextmanager
 def local_copy(shard: Shard) -> Iterator[Path]:
     """The shard as a file of this machine, which is removed afterwards if it is a copy."""
     fs, path = open_filesystem(shard.url)
@@ -87,10 +95,6 @@ def local_copy(shard: Shard) -> Iterator[Path]:
         return
     with TemporaryDirectory() as folder:
         copy = Path(folder) / posixpath.basename(path)
-        try:
+        with store_errors(shard.url, "read"):
             fs.get_file(path, str(copy))
-        except Exception as error:  # noqa: BLE001, each store has its own
-            raise UserError(
-                f"{shard.url} cannot be read: {type(error).__name__}: {error}"
-            ) from None
         yield copy
