@@ -117,7 +117,7 @@ def test_what_fails_on_the_cluster_is_one_sentence(reproduced, tmp_path, monkeyp
             (tmp_path / "peft.py").write_text("raise ModuleNotFoundError('peft is not here')")
             lacking.setenv("PYTHONPATH", str(tmp_path))
             cluster.add_node(num_cpus=1)
-        (home / ".ray").mkdir(parents=True)  # as `ray start` leaves it, of another cluster
+        (home / ".ray").mkdir(parents=True)  # of another cluster
         (home / ".ray/auth_token").write_text("0123456789abcdef" * 4)
         assert "RAY_AUTH_MODE=token if the cluster asks for a token, and disabled" in refused("b")
         said = refused("c", *by_address)
