@@ -36,9 +36,7 @@ def use_liger(model) -> None:
 
     A `UserError` where Liger does not know the model, or where its layers give other logits.
     """
-    logging.getLogger("liger_kernel").setLevel(
-        logging.ERROR
-    )  # it tells of backends that it has not
+    logging.getLogger("liger_kernel").setLevel(logging.ERROR)  # or it names backends it lacks
     from liger_kernel.transformers import monkey_patch
 
     if model.config.model_type not in monkey_patch.MODEL_TYPE_TO_APPLY_LIGER_FN:

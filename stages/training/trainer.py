@@ -22,6 +22,7 @@ from stages.training.arguments import training_arguments
 from stages.training.batch_splitting import Batch, share
 from stages.training.checkpoints import last_checkpoint
 from stages.training.halving import HalvingTrainer
+from stages.training.lora_product import use_one_product
 from stages.training.sampler import EpochSampler
 
 
@@ -32,6 +33,7 @@ class ResumableTrainer(HalvingTrainer):
             folder.mkdir(parents=True, exist_ok=True)
         super().__init__(**kwargs)
         self.remove_callback(PrinterCallback)
+        use_one_product(self.model)
         # Of this process only: a resumed run did its earlier steps in another one.
         self.seconds, self.steps = 0.0, 0
 
