@@ -322,7 +322,7 @@ class Generate(Section):
     @model_validator(mode="after")
     def one_strategy(self) -> "Generate":
         if self.do_sample and self.num_beams > 1:
-            raise ValueError("do_sample and num_beams > 1 exclude each other")
+            raise ValueError("do_sample and num_beams > 1 exclude each other: set num_beams to 1")
         if self.min_new_tokens > self.max_new_tokens:
             raise ValueError("min_new_tokens is above max_new_tokens")
         return self

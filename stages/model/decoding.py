@@ -10,12 +10,14 @@ import torch
 from torch import nn
 from transformers import Cache
 
+from stages.common.cli import UserError
 from stages.model.attention import additive_mask
 from stages.model.kv_cache import round_up
 from stages.model.prefill import prefill
 from stages.model.sharding import is_sharded
 from stages.model.strategies import choose_strategy
 from stages.model.text_part import text_decoder
+from stages.model.tolerance import kind
 
 # Finished prompts are dropped once no more than this share of the rows is active: each time, the
 # cache is copied.
@@ -46,7 +48,13 @@ def generate_shared(
         "synced_gpus": is_sharded(model),
     }
     strategy = choose_strategy(model, STRATEGIES)
-    return strategy(model, prompts, num_return_sequences, options)
+    try:
+        return strategy(model, prompts, num_return_sequences, options)
+    except ValueError as error:
+        if "cannot use beam search" not in str(error):
+            raise
+        why = f"the base model ({kind(model)}) cannot search with beams"
+        raise UserError(f"generate.num_beams is {num_beams}: {why}: set it to 1") from None
 
 
 def generate_in_shared_rows(

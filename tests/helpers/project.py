@@ -70,7 +70,7 @@ def tiny_params() -> dict:
         "num_train_epochs": 1,
         "evals_per_epoch": 1,
     }
-    params["generate"] |= {"batch_size": 4, "max_new_tokens": 8}
+    params["generate"] |= {"batch_size": 4, "max_new_tokens": 8, "num_beams": 1}
     params["score"]["bootstrap_samples"] = 100
     return params
 

@@ -9,8 +9,10 @@ from transformers import (
     LogitsProcessorList,
     MambaConfig,
     MistralConfig,
+    RwkvConfig,
 )
 
+from stages.common.cli import UserError
 from stages.model import decoding, kv_cache
 from stages.model.attention import MATMUL
 from stages.model.decoding import generate_shared
@@ -127,3 +129,12 @@ def test_only_models_with_plain_attention_share_rows(cached, kind):
     cached.clear()
     assert_same(model, num_beams=4, do_sample=False, **BEAMS)
     assert bool(cached) == (kind == "input ids by position")
+
+
+def test_a_model_without_beams_is_told_so():
+    torch.manual_seed(0)
+    rwkv = RwkvConfig(vocab_size=100, hidden_size=32, num_hidden_layers=2, attention_hidden_size=32)
+    model = AutoModelForCausalLM.from_config(rwkv).eval()
+    with pytest.raises(UserError, match=r"generate\.num_beams is 4: .*rwkv.* set it to 1"):
+        generate_shared(model, PROMPTS, 5, 8, num_beams=4, do_sample=False, **BEAMS)
+    assert len(generate_shared(model, PROMPTS, 5, 8, do_sample=False)) == len(PROMPTS)
