@@ -25,6 +25,10 @@ DEFAULTS = {
     "no_repeat_ngram_size": 0,
     "repetition_penalty": 1.0,
 }
+# llama-cpp-python's server would take 1.1. First the name that vLLM and SGLang have for it, then
+# llama.cpp's; `transformers serve` refuses a request with either, and has the model's own.
+NO_PENALTY = {"repetition_penalty": 1.0, "repeat_penalty": 1.0}
+REFUSED = {400, 422}
 BUSY = {408, 409, 425, 429, 500, 502, 503, 504}
 LONGEST_WAIT = 30.0  # seconds between two attempts
 TIMEOUT = httpx2.Timeout(600.0, connect=10.0)  # a batch may be long on a CPU
@@ -71,7 +75,7 @@ async def complete_all(server: Server, texts: list[str], knobs: Generate) -> lis
         async def ask(number: int, text: str) -> tuple[str, bool]:
             body = {"model": model, "prompt": text, **settings(knobs, number)}
             async with free:
-                answer = await send(client, server, "POST", "/v1/completions", body)
+                answer = await send(client, server, "POST", "/v1/completions", body, NO_PENALTY)
             try:
                 (choice,) = answer["choices"]
                 return choice["text"], choice["finish_reason"] != "length"
@@ -112,15 +116,27 @@ async def only_model(client: httpx2.AsyncClient, server: Server) -> str:
 
 
 async def send(
-    client: httpx2.AsyncClient, server: Server, method: str, path: str, body: dict | None = None
+    client: httpx2.AsyncClient,
+    server: Server,
+    method: str,
+    path: str,
+    body: dict | None = None,
+    more: dict | None = None,
 ) -> dict:
-    """The answer to a request, asked for again while the server is busy, starting or gone."""
+    """The answer to a request, asked for again while the server is busy, starting or gone.
+
+    `more` goes with the body, unless the server refuses that.
+    """
     deadline, wait = time.monotonic() + 60 * server.patience_minutes, 0.5
     while True:
         try:
-            answer = await client.request(method, path, json=body)
+            extra = more if more and server.url not in strict else {}
+            answer = await client.request(method, path, json=body and body | extra)
             if answer.status_code == 200:
                 return answer.json()
+            if answer.status_code in REFUSED and extra:
+                strict.add(server.url)
+                continue
             why, asked = f"answers with status {answer.status_code}", retry_after(answer)
             if answer.status_code == 500 and method == "GET":
                 raise UserError(
@@ -159,6 +175,7 @@ def other_protocol(server: Server) -> UserError:
     return UserError(f"{server.url} does not answer as OpenAI's protocol has it")
 
 
+strict: set[str] = set()  # URLs of servers that take nothing beyond OpenAI's protocol
 told: set[str] = set()
 
 

@@ -28,6 +28,7 @@ class Completions(Loopback):
     def __init__(self, port: int = 0):
         super().__init__(Handler, port)
         self.faults, self.bodies, self.keys, self.models = [], [], set(), ["tuned"]
+        self.known = set()  # if any, the keys of a request that are not refused
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -46,6 +47,8 @@ class Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.keys.add(self.headers.get("Authorization"))
             fault = self.server.faults.pop() if self.server.faults else 200
+            if self.server.known and body.keys() - self.server.known:
+                fault = 422
             if fault == 200:
                 self.server.bodies.append(body)
         if fault is None:
@@ -90,6 +93,7 @@ class Words:
 def served(monkeypatch) -> Iterator[Completions]:
     monkeypatch.setattr(module, "LONGEST_WAIT", 0.05)
     module.told.clear()
+    module.strict.clear()
     with Completions() as server:
         yield server
 
@@ -109,6 +113,19 @@ def test_answers_are_in_the_order_of_the_prompts(served, monkeypatch):
     assert served.keys == {"Bearer k"}
     sent = {(body["model"], body["max_tokens"], body["temperature"]) for body in served.bodies}
     assert sent == {("tuned", 2, 0.0)} and "seed" not in served.bodies[0]
+
+
+@pytest.mark.parametrize("do_sample", [False, True])
+def test_a_server_adds_no_penalty_of_its_own(served, do_sample):
+    """llama-cpp-python's takes 1.1 for repetitions unless it is told."""
+    prompts, answers = [[0, n] for n in range(30)], [(f"P{n}", True) for n in range(30)]
+    assert ask(served.server_port, prompts, do_sample=do_sample) == answers
+    assert {(b["repeat_penalty"], b["repetition_penalty"]) for b in served.bodies} == {(1.0, 1.0)}
+    # Others refuse a name that they do not know.
+    served.bodies.clear()
+    served.known = {"model", "prompt", "max_tokens", "temperature", "top_p", "seed"}
+    assert ask(served.server_port, prompts, do_sample=do_sample) == answers
+    assert len(served.bodies) == 30
 
 
 def test_sampled_prompts_have_seeds_of_their_own(served):
@@ -165,7 +182,7 @@ def test_a_server_that_starts_late_is_waited_for():
 @pytest.mark.parametrize(
     ("faults", "patience", "said"),
     [
-        ([400], 1, "status 400"),
+        ([400] * 2, 1, "status 400"),
         ([401], 1, "status 401: is OPENAI_API_KEY set"),
         ([503] * 99, 0.01, "status 503"),
     ],
