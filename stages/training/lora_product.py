@@ -1,7 +1,7 @@
 """A linear layer and its LoRA matrices as one operation, with a backward pass of its own.
 
-peft computes the adapter beside the layer, scales it and adds it: five passes over tensors as large
-as the output, and as many backward, each with a node in autograd's graph. Here the sums are part of
+peft computes the adapter beside the layer, scales it and adds it: passes over tensors as large as
+the output, each with its like backward and a node in autograd's graph. Here scale and sum are part of
 the matrix products (`benchmarks/README.md`). With base weight W and bias, scale s and LoRA's A and B,
 
     y = x Wᵀ + bias + s (x Aᵀ) Bᵀ
