@@ -62,9 +62,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    print(f"{processor()}, {os.cpu_count()} cores; load before: {os.getloadavg()[0]:.1f}\n")
-    print("| engine | files | conversations | kills | seconds | a second | peak MB |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    print_head()
     with tempfile.TemporaryDirectory() as name:
         project = prepare(Path(name), args)
         expected = measure(project, "local", "chats", args.files, 0, random.Random(args.seed))
@@ -87,6 +85,13 @@ def main() -> None:
                     flush=True,
                 )
                 assert gap < TIE, "that is no rounding"
+
+
+def print_head() -> None:
+    """The machine, and the head of a table whose rows `measure` prints."""
+    print(f"{processor()}, {os.cpu_count()} cores; load before: {os.getloadavg()[0]:.1f}\n")
+    print("| engine | files | conversations | kills | seconds | a second | peak MB |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
 
 
 def prepare(folder: Path, args: argparse.Namespace) -> Project:

@@ -16,8 +16,7 @@ from pathlib import Path
 
 from ray.cluster_utils import Cluster
 
-from benchmarks.archive import measure, prepare
-from benchmarks.data_scale import processor
+from benchmarks.archive import measure, prepare, print_head
 from stages.common.cli import run
 
 
@@ -27,9 +26,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    print(f"{processor()}, {os.cpu_count()} cores; load before: {os.getloadavg()[0]:.1f}\n")
-    print("| engine | files | conversations | kills | seconds | a second | peak MB |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    print_head()
     chance = random.Random(args.seed)
     with tempfile.TemporaryDirectory() as name:
         os.environ["OMP_NUM_THREADS"] = "1"

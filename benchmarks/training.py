@@ -136,7 +136,6 @@ def measure(side: str, seed: int, dialogues: int, epochs: int) -> dict:
 
 def matmul_share(trainer, epochs: int, seconds: float, hardware) -> float:
     """Floating-point operations a second of the training, as a share of a plain product's."""
-    import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     loader = trainer.get_train_dataloader()
@@ -146,13 +145,20 @@ def matmul_share(trainer, epochs: int, seconds: float, hardware) -> float:
             with trainer.compute_loss_context_manager():
                 trainer.compute_loss(trainer.model, batch).backward()
     speed = counter.get_total_flops() * len(loader) / len(batches) * epochs / seconds
-    one, other = torch.randn(2, 2048, 2048, dtype=hardware.dtype)
+    return speed / product_speed(hardware.dtype)
+
+
+def product_speed(dtype) -> float:
+    """Floating-point operations a second of a product of 2048 x 2048."""
+    import torch
+
+    one, other = torch.randn(2, 2048, 2048, dtype=dtype)
     times = []
     for _ in range(20):
         started = time.monotonic()
         one @ other
         times.append(time.monotonic() - started)
-    return speed / (2 * 2048**3 / statistics.median(times))
+    return 2 * 2048**3 / statistics.median(times)
 
 
 def validation_loss(model, rows) -> float:

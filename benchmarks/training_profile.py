@@ -21,7 +21,7 @@ from torch.profiler import ProfilerActivity, profile
 from transformers import TrainerCallback
 
 from benchmarks.data_scale import processor
-from benchmarks.training import our_trainer
+from benchmarks.training import our_trainer, product_speed
 from stages.common.cli import run
 from stages.finetune import BASE, PROMPTS
 from stages.model.hardware import choose_hardware
@@ -88,7 +88,7 @@ def print_table(steps: Steps, rank: int, vocabulary: int, hardware) -> None:
         operations[group] += event.count * product(event) / steps.steps
     plain, profiled = statistics.mean(steps.plain), statistics.mean(steps.profiled)
     seconds["Python, and what the profiler does not see"] = profiled - sum(seconds.values())
-    speed = product_speed(hardware.dtype)
+    speed = product_speed(hardware.dtype) / 1e9
     print(
         f"{processor()}, {os.cpu_count()} cores; torch {torch.__version__}; {time.strftime('%Y-%m-%d')};"
         f" {hardware}; a step: {plain:.3f} s, profiled {profiled:.3f} s\n"
@@ -124,17 +124,6 @@ def product(event) -> float:
     for size in one:
         operations *= size
     return operations
-
-
-def product_speed(dtype: torch.dtype) -> float:
-    """GFLOP/s of a product of 2048 x 2048."""
-    one, other = torch.randn(2, 2048, 2048, dtype=dtype)
-    times = []
-    for _ in range(20):
-        started = time.monotonic()
-        one @ other
-        times.append(time.monotonic() - started)
-    return 2 * 2048**3 / statistics.median(times) / 1e9
 
 
 if __name__ == "__main__":
