@@ -6,22 +6,19 @@ token of all its sequences side by side in one row, and a mask that separates th
 tree attention (SpecInfer, Miao et al. 2023, https://arxiv.org/abs/2305.09781).
 """
 
+from functools import partial
+
 import torch
 from torch import nn
-from transformers import Cache
+from transformers import StoppingCriteriaList
 
 from stages.common.cli import UserError
-from stages.model.attention import additive_mask
-from stages.model.kv_cache import round_up
 from stages.model.prefill import prefill
 from stages.model.sharding import is_sharded
+from stages.model.shared_rows import SharedPrefixDecoder
 from stages.model.strategies import choose_strategy
 from stages.model.text_part import text_decoder
 from stages.model.tolerance import kind
-
-# Finished prompts are dropped once no more than this share of the rows is active: each time, the
-# cache is copied.
-MAX_ACTIVE = 0.75
 
 
 @torch.no_grad()  # XLA does not support inference mode
@@ -62,21 +59,25 @@ def generate_in_shared_rows(
 ) -> torch.Tensor:
     """A prompt is prefilled once, and all its sequences share its row."""
     ids, mask = pad_left(model, prompts, options["pad_token_id"])
-    new_tokens, sequences = options["max_new_tokens"], repeats * options["num_beams"]
+    new_tokens, beams = options["max_new_tokens"], options["num_beams"]
+    sequences = repeats * beams
     # The last token is left to `generate`, which needs one to start from.
     cache = prefill(model, ids[:, :-1], mask[:, :-1], new_tokens * sequences)
-    # A finished beam can be replaced by another one, and XLA compiles each new number of rows.
-    drop = options["num_beams"] == 1 and model.device.type != "xla"
-    eos_token_id = options.get("eos_token_id") if drop else None
     additive = model.dtype if model.config._attn_implementation == "eager" else None
-    shared = SharedPrefixDecoder(mask[:, :-1], new_tokens, sequences, eos_token_id, additive)
+    shared = SharedPrefixDecoder(mask[:, :-1], new_tokens, sequences, beams, additive)
     cache.reorder_cache = shared.reorder
+    options = options | {"past_key_values": cache}
+    # Without early stopping, a beam may still be replaced; XLA compiles each new number of rows.
+    ends = beams == 1 or options.get("early_stopping") is True
+    if ends and options.get("eos_token_id") is not None and model.device.type != "xla":
+        count_ends = partial(shared.count_ends, options["eos_token_id"])
+        options["stopping_criteria"] = StoppingCriteriaList([count_ends])
     decoder = text_decoder(model)
     with (
         decoder.register_forward_pre_hook(shared.merge_rows, with_kwargs=True),
         decoder.register_forward_hook(shared.split_rows),
     ):
-        return generate_rows(model, ids, mask, repeats, options | {"past_key_values": cache})
+        return generate_rows(model, ids, mask, repeats, options)
 
 
 def generate_padded(model, prompts: list[list[int]], repeats: int, options: dict) -> torch.Tensor:
@@ -113,71 +114,3 @@ def generate_rows(
     """The new tokens (rows * repeats, …) of `model.generate`."""
     ids, mask = (tensor.repeat_interleave(repeats, dim=0) for tensor in (ids, mask))
     return model.generate(input_ids=ids, attention_mask=mask, **options)[:, ids.shape[1] :]
-
-
-class SharedPrefixDecoder:
-    """Hooks on the decoder: `generate` sees a row for each sequence, the decoder one for each prompt.
-
-    A sequence attends to the prompt and to its own earlier tokens. When beams are reordered, only
-    the mask changes. Prompts whose sequences have all produced `eos_token_id` are dropped.
-    """
-
-    def __init__(
-        self,
-        mask: torch.Tensor,
-        max_new_tokens: int,
-        sequences: int,
-        eos_token_id: int | None,
-        additive: torch.dtype | None = None,
-    ):
-        self.sequences, self.eos_token_id, self.additive = sequences, eos_token_id, additive
-        self.length = mask.shape[1]  # tokens in the cache
-        # Both are (active rows, sequences, …): positions of 1, masks of the cache's capacity.
-        self.position_ids = mask.sum(1, keepdim=True).expand(-1, sequences)
-        prompt = mask.bool()[:, None].expand(-1, sequences, -1)
-        capacity = round_up(self.length + max_new_tokens * sequences)
-        self.mask = nn.functional.pad(prompt, (0, capacity - self.length))
-        self.diagonal = torch.eye(sequences, dtype=torch.bool, device=mask.device)
-        self.finished = torch.zeros_like(self.position_ids, dtype=torch.bool)
-        self.active = torch.arange(len(mask), device=mask.device)  # rows that are not dropped
-
-    def merge_rows(self, _decoder, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-        """Before the decoder: one token of each sequence, (prompts * sequences, 1), to one row."""
-        (ids,) = args or (kwargs["input_ids"],)  # GPT-2 passes it by position
-        ids, cache = ids.view(-1, self.sequences), kwargs["past_key_values"]
-        self.drop_finished(ids, cache)
-        start, self.length = self.length, self.length + self.sequences
-        self.mask[:, :, start : self.length] = self.diagonal
-        capacity = max(layer.ensure_capacity(self.length) for layer in cache.layers)
-        mask = self.mask[:, None, :, :capacity]
-        merged = {
-            "input_ids": ids[self.active],
-            "attention_mask": additive_mask(mask, self.additive) if self.additive else mask,
-            "position_ids": self.position_ids,
-        }
-        self.position_ids = self.position_ids + 1
-        return (), kwargs | merged
-
-    def drop_finished(self, ids: torch.Tensor, cache: Cache) -> None:
-        if self.eos_token_id is None:
-            return
-        self.finished |= ids == self.eos_token_id
-        unfinished = ~self.finished[self.active].all(1)
-        if 0 < unfinished.sum() <= MAX_ACTIVE * len(unfinished):
-            self.active = self.active[unfinished]
-            self.position_ids, self.mask = self.position_ids[unfinished], self.mask[unfinished]
-            for layer in cache.layers:
-                layer.select_rows(unfinished)
-
-    def split_rows(self, _decoder, _args: tuple, output):
-        """After the decoder: hidden states (active rows, sequences, size) to a row a sequence."""
-        states = output.last_hidden_state
-        # The states of dropped rows are not used: `generate` pads what follows an end.
-        every = states.new_zeros(*self.finished.shape, states.shape[-1])
-        every[self.active] = states
-        output.last_hidden_state = every.flatten(0, 1)[:, None]
-        return output
-
-    def reorder(self, beams: torch.Tensor) -> None:
-        """Beam `i` continues what was beam `beams[i]`."""
-        self.mask = self.mask.flatten(0, 1)[beams].view(self.mask.shape)

@@ -13,7 +13,7 @@ from transformers import (
 )
 
 from stages.common.cli import UserError
-from stages.model import decoding, kv_cache
+from stages.model import decoding, kv_cache, shared_rows
 from stages.model.attention import MATMUL
 from stages.model.decoding import generate_shared
 from stages.model.hardware import choose_hardware
@@ -93,13 +93,43 @@ def test_finished_rows_are_dropped(tiny_llama, cached, monkeypatch):
     assert cached == sorted(cached, reverse=True)
 
 
+@pytest.mark.parametrize("penalty", [0.0, 1.4])
+@pytest.mark.parametrize("early", [True, False, "never"])
+@pytest.mark.parametrize("beams", [2, 5])
+def test_prompts_whose_beams_have_ended_are_dropped(
+    tiny_llama, cached, monkeypatch, beams, early, penalty
+):
+    model = measured(load_base(tiny_llama, "none", choose_hardware("fp32")))
+    monkeypatch.setattr(shared_rows, "MAX_ACTIVE", 0.95)
+    end = torch.nn.functional.one_hot(torch.tensor(5), model.config.vocab_size)
+
+    def likelier(ids, scores):  # after some tokens, so that searches end at different steps
+        bonus = (ids[:, -1:] % 4 == 0) * 4.0
+        return (scores + bonus * end).log_softmax(-1)
+
+    options = {
+        "do_sample": False,
+        "eos_token_id": 5,
+        "num_beams": beams,
+        "early_stopping": early,
+        "length_penalty": penalty,
+        "logits_processor": LogitsProcessorList([likelier]),
+    }
+    cached.clear()
+    assert_same(model, **options)
+    assert (cached[-1] < len(PROMPTS)) == (early is True)
+    once = generate_shared(model, PROMPTS, PAD, NEW_TOKENS, **options)
+    twice = generate_shared(model, PROMPTS, PAD, NEW_TOKENS, 2, **options)
+    assert twice.tolist() == once.repeat_interleave(2, 0).tolist()
+
+
 @pytest.mark.parametrize("sequences", [1, 3])
 def test_dropping_rows_does_not_change_what_is_sampled(tiny_llama, cached, monkeypatch, sequences):
     model = measured(load_base(tiny_llama, "none", choose_hardware("fp32")))
     likely = torch.nn.functional.one_hot(torch.tensor(5), model.config.vocab_size) * 4.0
 
     def sampled(share: float) -> list[list[int]]:
-        monkeypatch.setattr(decoding, "MAX_ACTIVE", share)
+        monkeypatch.setattr(shared_rows, "MAX_ACTIVE", share)
         cached.clear()
         torch.manual_seed(0)
         ends = [lambda _, scores: (scores + likely).log_softmax(-1), SampleOneToken()]
