@@ -31,6 +31,7 @@ CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "co
 OTHER_SEARCH = ("penalty_alpha", "dola_layers", "prompt_lookup_num_tokens", "assistant_early_exit")
 OTHER_SEARCH += ("num_return_sequences", "return_dict_in_generate", "token_healing")
 OTHER_SEARCH += ("stop_strings", "max_time")
+GENERATION = "generation_config.json"
 LONG = "longrope"  # Phi-3 with 128k: other positions from so many tokens on
 
 
@@ -81,13 +82,23 @@ def check_context(config, prompt_tokens: int, new_tokens: int, key: str) -> None
 
 def eos_token_id(folder: str | Path) -> int | None:
     """The first EOS that a model folder's configs name."""
-    for name in ("generation_config.json", "config.json"):
-        file = Path(folder) / name
-        ids = json.loads(file.read_text("utf-8")).get("eos_token_id") if file.exists() else None
+    for name in (GENERATION, "config.json"):
+        ids = read_config(Path(folder) / name).get("eos_token_id")
         ids = [ids] if isinstance(ids, int) else ids or []
         if ids and ids[0] >= 0:
             return ids[0]
     return None
+
+
+def read_config(file: Path) -> dict:
+    """One of a model folder's configs as it stands there; an absent one says nothing."""
+    try:
+        config = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    except ValueError as error:  # a UnicodeDecodeError is one, too
+        raise UserError(f"{file} is not valid JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise UserError(f"{file} holds no JSON object")
+    return config
 
 
 def load_error(folder: str | Path, error: Exception) -> UserError:

@@ -44,6 +44,10 @@ BASES = {
     "config of no model": lambda f: edit_json(f / "config.json", model_type="unheard-of"),
     "a dtype that torch lacks": lambda f: edit_json(f / "config.json", dtype="float12"),
     "generation config is a list": lambda f: (f / "generation_config.json").write_text("[]"),
+    "no EOS but in a file that is no JSON": lambda f: [
+        edit_json(f / "tokenizer_config.json", eos_token=GONE),
+        (f / "generation_config.json").write_bytes(b"\xff{"),
+    ],
     "no weights": lambda f: (f / "model.safetensors").unlink(),
     "empty weights": lambda f: (f / "model.safetensors").write_bytes(b""),
     "weights cut short": lambda f: (f / "model.safetensors").write_bytes(

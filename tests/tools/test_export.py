@@ -133,6 +133,16 @@ def test_greedy_is_said_as_such_and_the_bases_own_settings_stay(adapted, monkeyp
     model.save_pretrained("again")  # transformers would not write such a config of its own
 
 
+@pytest.mark.parametrize("text", ["{", "[1]", ""])
+def test_a_generation_config_that_is_none_is_named(adapted, text):
+    base = adapted.root / "models/base/generation_config.json"
+    base.write_text(text, encoding="utf-8")
+    done = adapted.python("-m", "tools.export", "merged", check=False)
+    assert done.returncode == 1 and not (adapted.root / "merged").exists()
+    assert done.stderr.startswith(("error: models/base/generation_config.json ", "export: error"))
+    assert "JSON" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_a_folder_is_replaced_only_when_asked(adapted, monkeypatch):
     os.mkdir("merged")
     (adapted.root / "merged/mine.txt").write_text("mine")

@@ -6,9 +6,8 @@ file is silent; `transformers` reads this next to `do_sample: false`, but refuse
 
 from pathlib import Path
 
-from stages.model.base_config import OTHER_SEARCH
+from stages.model.base_config import GENERATION, OTHER_SEARCH, read_config
 from stages.params import Generate
-from tools.export.readers import read_json
 
 SEARCH = ("max_new_tokens", "num_beams", "no_repeat_ngram_size", "repetition_penalty")
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "top_h", "typical_p")
@@ -19,9 +18,7 @@ LEFT_OUT = ("max_length", "transformers_version", "_from_model_config", *OTHER_S
 
 def generation_config(base: Path, tokenizer, knobs: Generate) -> dict:
     """`generate` of params.yaml over what the base model's own generation config says besides."""
-    config = {}
-    if (base / "generation_config.json").exists():
-        config = read_json(base / "generation_config.json")
+    config = read_config(base / GENERATION)
     left_out = LEFT_OUT if knobs.do_sample else LEFT_OUT + SAMPLING
     config = {key: value for key, value in config.items() if key not in left_out}
     config |= {key: getattr(knobs, key) for key in SEARCH}
