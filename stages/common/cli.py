@@ -42,6 +42,9 @@ NO_KERNEL = (
     "PyTorch or bitsandbytes, as installed here, was not built for this GPU: install a build that"
     " was, or set CUDA_VISIBLE_DEVICES= to use the CPU"
 )
+# How often a thread of torch looks for work before it sleeps. OpenMP's own 300,000 takes half of the
+# time beside another process, and on idle cores saves none (`benchmarks/README.md`).
+SPINS = "20000"
 KEPT = "interrupted: complete outputs are kept, others are removed"
 received = [signal.SIGINT]  # the signals received; the last one counts
 
@@ -54,6 +57,8 @@ def run(main: Callable[[], None]) -> None:
     # Only fetch needs a hub: no other stage may wait for one.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     # The user cannot act on the warnings of libraries.
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")

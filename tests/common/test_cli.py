@@ -117,3 +117,20 @@ def test_signal_during_imports_ends_with_a_sentence(tmp_path, number):
     process.send_signal(number)
     assert process.communicate()[1] == "error: interrupted before anything was done\n"
     assert process.returncode == 128 + number
+
+
+@pytest.mark.parametrize(
+    ("user", "spins"),
+    [({}, cli.SPINS), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "0")],
+)
+def test_torch_gets_the_spins_that_the_user_did_not_set(user, spins):
+    """GNU's OpenMP reads them when torch is imported, and says so on request."""
+    code = "from stages.common.cli import run; run(lambda: __import__('torch'))"
+    ours = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    environment = ours | {"OMP_DISPLAY_ENV": "VERBOSE"} | user
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    if "GOMP_SPINCOUNT" not in done.stderr:
+        pytest.skip("torch has another OpenMP than GNU's here")
+    assert f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
