@@ -128,8 +128,9 @@ def test_torch_gets_the_spins_that_the_user_did_not_set(user, spins):
     code = "from stages.common.cli import run; run(lambda: __import__('torch'))"
     ours = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
     environment = ours | {"OMP_DISPLAY_ENV": "VERBOSE"} | user
+    command = [sys.executable, "-c", code]
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+        command, check=True, cwd=ROOT, env=environment, capture_output=True, text=True
     )
     if "GOMP_SPINCOUNT" not in done.stderr:
         pytest.skip("torch has another OpenMP than GNU's here")
