@@ -39,6 +39,7 @@ class SharedPrefixDecoder:
         self.mask = nn.functional.pad(prompt, (0, capacity - self.length))
         self.diagonal = torch.eye(sequences, dtype=torch.bool, device=mask.device)
         self.ends = mask.new_zeros(len(mask), sequences // num_beams)  # of each search, so far
+        self.counted = False  # XLA would compile each step anew to look at them
         self.active = torch.arange(len(mask), device=mask.device)  # rows that are not dropped
 
     def count_ends(self, eos_token_id: int, candidates: torch.Tensor, _scores) -> torch.Tensor:
@@ -50,13 +51,15 @@ class SharedPrefixDecoder:
         """
         ended = (candidates[:, -1] == eos_token_id).view(self.ends.numel(), -1)
         self.ends += ended[:, : self.num_beams].sum(1).view(self.ends.shape)
+        self.counted = True
         return torch.zeros_like(candidates[:, -1], dtype=torch.bool)
 
     def merge_rows(self, _decoder, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """Before the decoder: one token of each sequence, (prompts * sequences, 1), to one row."""
         (ids,) = args or (kwargs["input_ids"],)  # GPT-2 passes it by position
         ids, cache = ids.view(-1, self.sequences), kwargs["past_key_values"]
-        self.drop_finished(cache)
+        if self.counted:
+            self.drop_finished(cache)
         start, self.length = self.length, self.length + self.sequences
         self.mask[:, :, start : self.length] = self.diagonal
         capacity = max(layer.ensure_capacity(self.length) for layer in cache.layers)
