@@ -48,6 +48,7 @@ test-xla: .venv-xla/installed
 
 # What reads an exported model elsewhere, each beside .venv's own torch. After `make repro`.
 test-export: .venv/dev .venv-export/installed
+	$(PIP) install -c constraints.txt -r tests/export/requirements.txt
 	$(BIN)/python -m pytest tests/export
 
 # The archive that llama.cpp is compiled from also holds its converter.

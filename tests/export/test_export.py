@@ -17,8 +17,12 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from stages.common.atomic_io import write_json
+from stages.generate import tidy
+from stages.generation.server import complete
+from stages.params import Server, load
 from tests.export.families import FAMILIES
 from tests.helpers.data import ROOT
+from tests.helpers.serving import free_port
 from tools.export.readers import read_json, readable_config, readable_tokenizer_config
 
 READERS = ROOT / ".venv-export"
@@ -67,12 +71,16 @@ def prompts(exported) -> list[str]:
 @pytest.fixture(scope="module")
 def summaries(exported, prompts) -> list[str]:
     """What transformers 5 writes with the exported folder alone."""
+    return generated(exported, prompts)
+
+
+def generated(exported: Path, prompts: list[str], **options) -> list[str]:
     model = AutoModelForCausalLM.from_pretrained(exported)
     tokenizer = AutoTokenizer.from_pretrained(exported)
     texts = []
     for prompt in prompts:
         ids = tokenizer(prompt, return_tensors="pt").input_ids
-        new = model.generate(ids)[0, ids.shape[1] :]
+        new = model.generate(ids, **options)[0, ids.shape[1] :]
         texts.append(tokenizer.decode(new, skip_special_tokens=True))
     return texts
 
@@ -144,8 +152,45 @@ def write_models_files(folder: Path, vocabulary: int) -> None:
     write_json(folder / "generation_config.json", GREEDY)
 
 
-def test_llama_cpp_writes_the_same_summaries(exported, prompts, summaries, tmp_path):
-    gguf, converter = tmp_path / "model.gguf", READERS / "llama.cpp/convert_hf_to_gguf.py"
-    run("transformers-4", converter, exported, "--outtype", "f32", "--outfile", gguf)
+@pytest.fixture(scope="module")
+def gguf(exported, tmp_path_factory) -> Path:
+    """The exported model as llama.cpp's own converter writes it."""
+    converter = READERS / "llama.cpp/convert_hf_to_gguf.py"
+    file = tmp_path_factory.mktemp("gguf") / "model.gguf"
+    run("transformers-4", converter, exported, "--outtype", "f32", "--outfile", file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def greedy(exported, prompts) -> list[str]:
+    """What transformers 5 writes without beams, which llama.cpp has not."""
+    return generated(exported, prompts, num_beams=1)
+
+
+def test_llama_cpp_writes_the_same_summaries(gguf, prompts, greedy):
     said = run("llama-cpp", HERE / "llama_cpp_greedy.py", gguf, given=json.dumps(prompts))
-    assert json.loads(said) == summaries
+    assert json.loads(said) == greedy
+
+
+@pytest.fixture
+def llama_cpp_server(gguf):
+    port = free_port()
+    command = [sys.executable, "-m", "llama_cpp.server", "--model", str(gguf), "--n_ctx", "1024"]
+    process = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port)],
+        env=os.environ | {"PYTHONPATH": str(READERS / "llama-cpp")},
+        stderr=subprocess.DEVNULL,
+    )
+    yield f"http://127.0.0.1:{port}"
+    process.kill()
+    process.wait()
+
+
+def test_llama_cpps_server_writes_the_same_summaries(llama_cpp_server, exported, prompts, greedy):
+    """It would shun tokens of the prompt where a request does not say otherwise."""
+    server = Server(url=llama_cpp_server, model=None, concurrency=2, patience_minutes=1)
+    knobs = load().generate.model_copy(update={"num_beams": 1, "max_new_tokens": 64})
+    tokenizer = AutoTokenizer.from_pretrained(exported)
+    ids = [tokenizer(prompt).input_ids for prompt in prompts]
+    said = [text for text, _ in complete(server, tokenizer, ids, knobs)]
+    assert [tidy(text) for text in said] == [tidy(text) for text in greedy]
