@@ -84,6 +84,7 @@ test-app: .venv/dev
 	@$(PYTHON) -c 'import sys; sys.exit("error: Python 3.11 or newer is needed, see PYTHON=" if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>&- || { echo "error: $(PYTHON) has no venv: install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	$(PIP) install --upgrade pip  # the one that comes with Python 3.11 takes 13 seconds more
 	$(PIP) install --no-compile -r requirements.txt
 	@touch $@
 

@@ -44,6 +44,7 @@ def main() -> None:
     speakers = look.speakers(turns)
     clean = settings.choose_cleaning(turns) | {"columns": columns.model_dump()}
     clean |= {"roles": settings.choose_roles(speakers, columns.speaker)}
+    clean |= {"train_on_validation": False}  # which preset tweetsumm-cpu sets
     params = settings.patched(params, {"clean": clean})
     unread = unread_texts(raw, columns)
     notes = [speakers_note(turns), order_note(raw, columns)]
