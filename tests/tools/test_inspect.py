@@ -13,6 +13,7 @@ from stages.common.cli import UserError
 from stages.params import load
 from tests.helpers.data import ROOT
 from tests.helpers.shared import shared
+from tools import preset
 from tools.inspect import __main__ as inspect
 from tools.inspect.files import find_files
 from tools.inspect.settings import choose_constant, limit
@@ -183,12 +184,21 @@ TWEETS = [
 ]
 
 
-def test_tweets_switch_on_rules_for_tweets(workplace, monkeypatch):
+def test_tweets_switch_on_rules_for_tweets(workplace, monkeypatch, capsys):
     table = [row | {"text": row["text"] + f" {n} times"} for n, row in enumerate(TWEETS)]
     file = write_csv(workplace.parent / "mine/a.csv", table)
     run(monkeypatch, file, "--write", "mine", "--conversation-column", "text")
     clean = load().clean
     assert clean.handles and clean.signatures and clean.special_characters and clean.lowercase
+    rules = "handles, signatures, special_characters, lowercase: on, the texts are tweets"
+    assert rules in capsys.readouterr().out
+
+
+def test_a_preset_of_other_data_does_not_take_the_validation_split(workplace, monkeypatch):
+    preset.write("tweetsumm-cpu")
+    assert load().clean.train_on_validation
+    run(monkeypatch, write_csv(workplace.parent / "mine/a.csv", rows()), "--write", "mine")
+    assert not load().clean.train_on_validation
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,8 @@ def main() -> None:
     columns = settings.choose_columns(raw, given | {"id": args.id_column})
     turns = look.raw_turns(raw.head(look.SOME), columns)
     speakers = look.speakers(turns)
-    clean = settings.choose_cleaning(turns) | {"columns": columns.model_dump()}
+    rules = settings.choose_cleaning(turns)
+    clean = rules | {"columns": columns.model_dump()}
     clean |= {"roles": settings.choose_roles(speakers, columns.speaker)}
     clean |= {"train_on_validation": False}  # which preset tweetsumm-cpu sets
     params = settings.patched(params, {"clean": clean})
@@ -54,7 +55,7 @@ def main() -> None:
     params = settings.patched(params, {"clean": clean})
     show.language(found)
     show.examples(look.examples(raw, params))
-    show.cleaning(found, clean, params)
+    show.cleaning(found, rules, params)
     tokens = lengths.lengths(found, base, params)
     limits = settings.choose_limits(tokens)
     show.lengths(tokens, params, limits)

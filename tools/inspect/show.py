@@ -109,16 +109,15 @@ def shortened(text: str) -> str:
     return f"{text[:LONGEST]} … {len(text) - LONGEST:,} more characters"
 
 
-def cleaning(look: Look, switches: dict, params: Params) -> None:
+def cleaning(look: Look, rules: dict[str, bool], params: Params) -> None:
     heading("Cleaning")
     for fact in look.facts.removeprefix("clean: ").split("; "):
         name, colon, value = fact.partition(": ")
         line(name if colon else "left", value if colon else fact)
     if look.holdout:
         line("holdout", f"{look.holdout}, with which each split has a dialogue")
-    tweets = [name for name, value in switches.items() if isinstance(value, bool)]
-    on = "on, the texts are tweets" if switches["handles"] else "off, the texts are no tweets"
-    line("rules", f"{', '.join(tweets)}: {on}")
+    on = "on, the texts are tweets" if rules["handles"] else "off, the texts are no tweets"
+    line("rules", f"{', '.join(rules)}: {on}")
     if look.malformed() > params.clean.max_malformed:
         line(
             "too many",
