@@ -128,17 +128,6 @@ def test_params_that_a_preset_does_not_set_are_kept(workplace):
     assert params["finetune"]["seed"] == 7 and params["model"]["quantization"] == "nf4"
 
 
-def test_a_dataset_is_cleaned_alike_after_any_preset(workplace):
-    """What another preset has set of the data, a split among them, is not left."""
-    text = (workplace / "params.yaml").read_text()
-    layers = {name: preset.layers(name) for name in NAMES}
-    for name in [n for n in NAMES if any("dataset" in one.get("fetch", {}) for one in layers[n])]:
-        alone = yaml.safe_load(preset.apply(name, text))["clean"]
-        for other in NAMES:
-            after = yaml.safe_load(preset.apply(name, preset.apply(other, text)))["clean"]
-            assert after == alone, f"{name} after {other}"
-
-
 def test_roles_are_replaced_and_not_merged(workplace):
     before = (workplace / "params.yaml").read_text()
     for number, roles in enumerate(["{user: customer}", "{bot: agent}", "null"]):

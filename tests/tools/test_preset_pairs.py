@@ -15,6 +15,7 @@ from tools import preset
 OF_DATA = {
     *("fetch.dataset", "clean.columns", "clean.roles", "clean.html", "clean.urls"),
     *("clean.handles", "clean.signatures", "clean.special_characters", "clean.lowercase"),
+    *("clean.holdout", "clean.train_on_validation"),
     *("format_prompts.max_prompt_tokens", "finetune.max_summary_tokens"),
     *("finetune.max_train_samples", "finetune.max_eval_samples"),
     *("generate.batch_size", "generate.max_new_tokens", "score.constant"),
