@@ -1,6 +1,7 @@
 """Cross-validation on real DVC, interrupted and resumed; and what its table says of chance."""
 
 import csv
+import json
 import signal
 import subprocess
 import sys
@@ -12,10 +13,11 @@ import pytest
 import yaml
 
 from stages.common.cli import UserError
+from stages.params import Params
 from stages.scoring.bleu import STATISTICS, corpus_bleu, statistics
 from tests.helpers.project import ROOT, Project, write_corpus
 from tools.crossvalidate.estimate import estimate, pseudo_values
-from tools.crossvalidate.fold import HELD, HUMAN
+from tools.crossvalidate.fold import HELD, HUMAN, HUMAN_HELD, score
 from tools.crossvalidate.plan import key_of, read_plan, trainings, values_of
 from tools.crossvalidate.report import HEADER, ROUGE, summarize
 
@@ -176,7 +178,7 @@ def test_the_table_is_of_all_dialogues_and_seeds():
             for [text] in references
         ]
         columns = dict(zip(STATISTICS, statistics(texts, references).T, strict=True))
-        others = dict.fromkeys([*ROUGE, *HELD], 50.0) | dict.fromkeys(HUMAN, 0)
+        others = dict.fromkeys([*ROUGE, *HELD, *HUMAN_HELD], 50.0) | dict.fromkeys(HUMAN, 0)
         ids = [f"{fold}-{i}" for i in range(10)]
         return pl.DataFrame({"id": ids} | columns).with_columns(
             **{k: pl.lit(v) for k, v in others.items()}
@@ -204,6 +206,26 @@ def test_the_table_is_of_all_dialogues_and_seeds():
     assert table["many"][""] == "better" and float(table["many"]["standard error"]) > 0
     assert lines[0].startswith("30 dialogues, 3 folds, 2 seeds")
     assert lines[1].startswith("many is the highest.")
+    assert lines[-1] == "Of the references, 50.00 % of numbers and 50.00 % of names are held."
+
+
+def test_folds_without_a_number_or_a_name_go_with_folds_that_have_them(tmp_path):
+    params = Params.model_validate(yaml.safe_load((ROOT / "params.yaml").read_text()))
+    tables = []
+    for text in ("my parcel is lost", "my parcel 4711 of Ada is lost"):
+        turns = [{"speaker": "customer", "text": text}, {"speaker": "agent", "text": "sorry"}]
+        rows = {"id": ["1"], "turns": [turns], "references": [[f"Customer says {text}."] * 2]}
+        (tmp_path / "data/clean").mkdir(parents=True, exist_ok=True)
+        pl.DataFrame(rows).write_parquet(tmp_path / "data/clean/test.parquet")
+        (tmp_path / "data/summaries").mkdir(exist_ok=True)
+        line = json.dumps({"id": "1", "summary": text})
+        (tmp_path / "data/summaries/tuned.jsonl").write_text(line)
+        score(tmp_path, params, tmp_path / "scores.parquet")
+        tables.append(pl.read_parquet(tmp_path / "scores.parquet"))
+    both = pl.concat(tables)
+    for who in ("", "human_"):
+        assert both[f"{who}number_precision"].to_list() == [None, 100]
+    assert both["hypothesis_length"].to_list() == [4, 7]
 
 
 def draw(rng, settings: int, dialogues: int, apart: float, training: float, folds: int = 5):

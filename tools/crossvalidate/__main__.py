@@ -78,7 +78,8 @@ def renew(clone: Path) -> None:
 def files_of(plan: Plan, raw: dict) -> dict[Training, Path]:
     """Where the scores of each training are, or will be."""
     source = raw["fetch"]["dataset"]["path"]
-    code_and_data = digest(Path("stages"), "*.py") + digest(Path(source), "*")
+    code = digest(Path("stages"), "*.py") + digest(Path(__file__).parent, "fold.py")
+    code_and_data = code + digest(Path(source), "*")
     folder = STUDIES / f"{plan.name}.folds"
     return {
         one: folder / f"{key_of(raw, values_of(plan, one), code_and_data)}.parquet"

@@ -14,12 +14,13 @@ from stages.common.words import Words, choose_words
 from stages.params import Params
 from stages.score import ROUGE, one_line
 from stages.scoring.bleu import STATISTICS, statistics
-from stages.scoring.faithfulness import Checker
+from stages.scoring.faithfulness import Checker, means
 from tools.sweep.experiment import run_aside, started_at, stop
 from tools.sweep.space import override
 
 HELD = ("number_precision", "name_precision")
 HUMAN = [f"human_{name}" for name in STATISTICS]
+HUMAN_HELD = [f"human_{name}" for name in HELD]
 
 
 def train(clone: Path, raw: dict, values: dict, what: str) -> None:
@@ -54,7 +55,8 @@ def running(clone: Path) -> Path:
 
 
 def score(clone: Path, params: Params, file: Path) -> None:
-    """Write what BLEU counts in each dialogue, ROUGE in percent, and what is held of its summary."""
+    """Write what BLEU counts in each dialogue, ROUGE in percent, and what is held of its summary
+    and of its references."""
     rows = pl.read_parquet(clone / "data/clean/test.parquet")
     summaries = [row["summary"] for row in read_jsonl(clone / "data/summaries/tuned.jsonl")]
     dialogues = rows["turns"].to_list()
@@ -63,15 +65,22 @@ def score(clone: Path, params: Params, file: Path) -> None:
     texts = [one_line(text) for text in summaries]
     rouge = words.rouge()
     pairs = [rouge.score(refs[0], text) for refs, text in zip(references, texts, strict=True)]
-    checked = Checker(dialogues, references, words).check_all(dialogues, {"tuned": summaries})
+    checker = Checker(dialogues, references, words)
+    checked = checker.check_all(dialogues, {"tuned": summaries})["tuned"]
+    people = [
+        means(one.measures for one in checker.check(*pair))
+        for pair in zip(dialogues, references, strict=True)
+    ]
     table = pl.DataFrame(
         {
             "id": rows["id"],
             **dict(zip(STATISTICS, statistics(texts, references, words).T, strict=True)),
             **{name: [100 * pair[key].fmeasure for pair in pairs] for key, name in ROUGE.items()},
-            **{name: [one.measures[name] for one in checked["tuned"]] for name in HELD},
+            **{name: [one.measures[name] for one in checked] for name in HELD},
             **dict(zip(HUMAN, human(references, words).T, strict=True)),
-        }
+            **{f"human_{name}": [one[name] for one in people] for name in HELD},
+        },
+        schema_overrides=dict.fromkeys([*HELD, *HUMAN_HELD], pl.Float64),  # a fold may have none
     )
     with atomic_write(file) as aside:
         table.write_parquet(aside)

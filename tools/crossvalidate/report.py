@@ -9,7 +9,7 @@ import polars as pl
 from stages.common.cli import UserError
 from stages.scoring.bleu import STATISTICS, corpus_bleu
 from tools.crossvalidate.estimate import estimate, pseudo_values
-from tools.crossvalidate.fold import HELD, HUMAN
+from tools.crossvalidate.fold import HELD, HUMAN, HUMAN_HELD
 from tools.crossvalidate.plan import Training
 
 Scores = dict[tuple[int, int], dict[str, pl.DataFrame]]  # by seed and fold, then by setting
@@ -71,6 +71,11 @@ def summarize(scores: Scores) -> tuple[list[list[str]], list[str]]:
     ]
     if (human := corpus_bleu(dialogues.select(HUMAN).to_numpy())) > 0:
         lines.append(f"The first reference against the others of its dialogue: {human:.1f}.")
+    held = [dialogues[name].mean() for name in HUMAN_HELD]
+    if None not in held:
+        lines.append(
+            "Of the references, {:.2f} % of numbers and {:.2f} % of names are held.".format(*held)
+        )
     return rows, lines
 
 
