@@ -55,7 +55,7 @@ class LoraProduct(torch.autograd.Function):
         weight, a, b = weight.to(dtype), a.to(dtype), b.to(dtype)
         narrow = rows @ a.T
         bias = None if bias is None else bias.to(dtype)
-        y = torch.addmm(nn.functional.linear(rows, weight, bias), narrow, b.T, alpha=scale)
+        y = nn.functional.linear(rows, weight, bias).addmm_(narrow, b.T, alpha=scale)
         ctx.save_for_backward(rows, narrow, weight, a, b)
         return y.view(*x.shape[:-1], -1)
 
@@ -68,6 +68,6 @@ class LoraProduct(torch.autograd.Function):
         of_b = (gradient.T @ narrow).float().mul_(ctx.scale)
         of_x = None
         if ctx.needs_input_grad[0]:
-            of_x = torch.addmm(gradient @ weight, of_narrow, a, alpha=ctx.scale)
+            of_x = (gradient @ weight).addmm_(of_narrow, a, alpha=ctx.scale)
             of_x = of_x.view(ctx.shape).to(ctx.dtype)
         return of_x, None, None, of_a, of_b, None
