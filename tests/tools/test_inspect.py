@@ -195,10 +195,11 @@ def test_tweets_switch_on_rules_for_tweets(workplace, monkeypatch, capsys):
 
 
 def test_a_preset_of_other_data_does_not_take_the_validation_split(workplace, monkeypatch):
+    before = load().clean
     preset.write("tweetsumm-cpu")
-    assert load().clean.train_on_validation
+    assert load().clean.train_on_validation and load().clean.holdout != before.holdout
     run(monkeypatch, write_csv(workplace.parent / "mine/a.csv", rows()), "--write", "mine")
-    assert not load().clean.train_on_validation
+    assert not load().clean.train_on_validation and load().clean.holdout == before.holdout
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ WRITTEN = {
     "clean": {
         "columns": "auto",
         "roles": {"bot": "agent"},
+        "holdout": 0.2,
+        "train_on_validation": False,
         **dict.fromkeys(("handles", "signatures", "special_characters", "lowercase"), False),
     },
     "format_prompts": {"max_prompt_tokens": 912},

@@ -66,17 +66,15 @@ def score(clone: Path, params: Params, file: Path) -> None:
     rouge = words.rouge()
     pairs = [rouge.score(refs[0], text) for refs, text in zip(references, texts, strict=True)]
     checker = Checker(dialogues, references, words)
-    checked = checker.check_all(dialogues, {"tuned": summaries})["tuned"]
-    people = [
-        means(one.measures for one in checker.check(*pair))
-        for pair in zip(dialogues, references, strict=True)
-    ]
+    texts_of = ([text, *refs] for text, refs in zip(summaries, references, strict=True))
+    checked = list(map(checker.check, dialogues, texts_of))
+    people = [means(one.measures for one in rest) for _, *rest in checked]
     table = pl.DataFrame(
         {
             "id": rows["id"],
             **dict(zip(STATISTICS, statistics(texts, references, words).T, strict=True)),
             **{name: [100 * pair[key].fmeasure for pair in pairs] for key, name in ROUGE.items()},
-            **{name: [one.measures[name] for one in checked] for name in HELD},
+            **{name: [one.measures[name] for one, *_ in checked] for name in HELD},
             **dict(zip(HUMAN, human(references, words).T, strict=True)),
             **{f"human_{name}": [one[name] for one in people] for name in HELD},
         },

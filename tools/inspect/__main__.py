@@ -43,9 +43,8 @@ def main() -> None:
     turns = look.raw_turns(raw.head(look.SOME), columns)
     speakers = look.speakers(turns)
     rules = settings.choose_cleaning(turns)
-    clean = rules | {"columns": columns.model_dump()}
+    clean = rules | settings.SPLITS | {"columns": columns.model_dump()}
     clean |= {"roles": settings.choose_roles(speakers, columns.speaker)}
-    clean |= {"train_on_validation": False}  # which preset tweetsumm-cpu sets
     params = settings.patched(params, {"clean": clean})
     unread = unread_texts(raw, columns)
     notes = [speakers_note(turns), order_note(raw, columns)]

@@ -20,6 +20,7 @@ STEP = 16  # tokens to which limits are rounded up
 CAUTION = 4  # a token a letter, instead of one for four
 MOST = 0.05  # share of rows that may be cut or dropped
 FEW = 0.01  # of references, which cost little to train on
+SPLITS = {"holdout": 0.1, "train_on_validation": False}  # as params.yaml has them
 HEAD = "# Written by `python -m tools.inspect`; change what it got wrong.\n"
 
 
