@@ -1,32 +1,19 @@
 """Which columns of a raw table are the id, the conversation and the references, found in a sample."""
 
-import re
-from statistics import mean
-
 import polars as pl
 import pyarrow.parquet as pq
 
 from stages.cleaning.answers import holds_answer, without_answer
-from stages.cleaning.conversations import (
-    ID,
-    REFERENCE,
-    TARGET,
-    find_conversation,
-    find_layout,
-    listed,
-    stem_of,
-    words,
-)
-from stages.cleaning.guessing import NOTHING, leaves, messages_answered
+from stages.cleaning.conversations import ID, find_conversation, find_layout, listed
+from stages.cleaning.guessing import NOTHING, leaves
 from stages.cleaning.layouts import select_conversations, split_turns
-from stages.cleaning.paths import decode, split_path, walk
-from stages.cleaning.references import MISSING, texts_at
+from stages.cleaning.paths import split_path, walk
+from stages.cleaning.reference_columns import find_references
 from stages.cleaning.who_speaks import FEW_ROWS, share_with_speakers
 from stages.common.cli import UserError
 from stages.params import Columns
 
 SAMPLE = 200  # rows
-NOT_REFERENCE = re.compile(r"extractive|\bid\b|_id$|length|count|model", re.IGNORECASE)
 
 
 def settle_columns(columns: Columns | str, source: pq.ParquetFile) -> Columns:
@@ -125,54 +112,6 @@ def one_message_each(rows: pl.DataFrame, columns: Columns) -> bool:
     turns = split_turns(frame.with_row_index("row"), columns)
     single = not turns["row"].is_duplicated().any()
     return single and share_with_speakers(turns["text"].to_list()) >= 0.6
-
-
-def find_references(paths: dict[str, list], found: dict) -> str | list[str] | None:
-    """The path to the references; several columns, `summary1` and `summary2`, where they are one each."""
-    taken = [found[key] for key in ("conversation", "id", "speaker") if found[key]]
-    if found["conversation"] is None:
-        taken += [found["customer"], found["agent"]]
-    readable = {}
-    for path, values in paths.items():
-        if any(path == other or path.startswith(f"{other}.") for other in taken):
-            continue
-        known = [value for value in map(decode, values) if not is_missing(value)]
-        if not known or any(isinstance(value, dict) for value in known):
-            continue
-        if sum(texts_at(value, []) is not None for value in known) >= 0.8 * len(known):
-            name = path.split(".")[-1]
-            score = 4 if REFERENCE.search(name) else 3 if REFERENCE.search(path) else 0
-            score = score or (3 if any(map(REFERENCE.search, fields_of(known))) else 0)
-            score = score or (2 if TARGET.search(name) else 0)
-            score -= 3 if NOT_REFERENCE.search(name) else 0
-            readable[path] = (
-                score,
-                "abstractive" in name.lower(),
-                mean(map(len, map(words, known))),
-            )
-    best = max(readable, key=readable.get, default=None)
-    if best is None or readable[best][0] <= 0:
-        values = paths.get(found["conversation"], [])
-        answer = f"{found['conversation']}[-1].{found['text']}"
-        return answer if messages_answered(values, found) else None
-    stem = stem_of(best)
-    empty = [
-        path for path, values in paths.items() if all(map(is_missing, values))
-    ]  # in the sample
-    family = [
-        path for path in paths if (path in readable or path in empty) and stem_of(path) == stem
-    ]
-    return family if len(family) > 1 else best
-
-
-def is_missing(value: object) -> bool:
-    return not value or (isinstance(value, str) and value in MISSING)
-
-
-def fields_of(values: list) -> set[str]:
-    """The names of the fields of objects in lists, such as annotations."""
-    items = [decode(item) for value in values if isinstance(value, list) for item in value]
-    return {key for item in items if isinstance(item, dict) for key in item}
 
 
 def find_id(columns: dict[str, list]) -> str | None:

@@ -16,8 +16,10 @@ CONVERSATION = re.compile(
     re.IGNORECASE,
 )
 REFERENCE = re.compile(
-    r"summ(?:ar|\b|$)|highlight|abstract|tl;?dr|reference|(?:^|[\W_])refs?(?![a-z])|gist|synopsis|headline|recap|r[ée]sum|resumen|resumo"
-    r"|riassunto|zusammenfassung|samenvatting|резюме|摘要|要約|요약|ملخص|सारांश",
+    r"summ(?:ar|\b|$)|highlight|abstract|tl;?dr|(?<![a-z])reference|(?:^|[\W_])refs?(?![a-z])|gist|synopsis|headline|recap|r[ée]sum|resumen|resumo"
+    r"|riassunto|zusammenfassung|samenvatting|samman?fattning|sammendrag|streszczenie|podsumowanie|shrnutí|zhrnutie|összefogl"
+    r"|rezumat|tiivistelmä|yhteenveto|özet|tóm tắt|ringkasan|rangkuman|περίληψη|резюме|підсумок|摘要|总结|總結|要約|요약|สรุป"
+    r"|ملخص|خلاصة|خلاصه|תקציר|סיכום|सारांश|সারাংশ",
     re.IGNORECASE,
 )
 TARGET = re.compile(
