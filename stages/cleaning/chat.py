@@ -9,6 +9,7 @@ import polars as pl
 from stages.cleaning.chat_lines import change_where, with_lines
 from stages.cleaning.chat_marks import with_colons
 from stages.cleaning.chat_times import CLOCK, SINCE, SURE_WEEKDAY, WHEN, WHEN_AFTER_NAME
+from stages.cleaning.mails import SURE
 from stages.cleaning.speaker_names import NAMELIKE, SINGLE, likely_speakers
 
 INVISIBLE = " *\t\u00a0\u200e\u200f\u202a\u202c\u202f\u2068\u2069"
@@ -69,10 +70,11 @@ def mark_speakers(lines: pl.DataFrame) -> pl.DataFrame:
     lines = lines.with_columns(likely=likely_speakers(lines)).with_columns(
         likely=pl.col("likely") & ~stamp
     )
-    stamped = (stamp & named).sum().over("row") > pl.col("likely").sum().over("row")
+    sure = pl.col("line").str.starts_with(SURE).any()
+    stamped = (((stamp & named).sum() > pl.col("likely").sum()) | sure).over("row")
     # "Delivery 10:00" in a turn of who is named before a colon heads nothing.
     header = pl.col("header").is_not_null()
-    headed = (header.sum() > 1) & header.filter(header | pl.col("likely")).first()
+    headed = ~sure & (header.sum() > 1) & header.filter(header | pl.col("likely")).first()
     headed = headed.over("row").fill_null(False)
     speaker = (
         pl.when(headed)
@@ -100,6 +102,7 @@ def find_names(lines: pl.DataFrame) -> pl.DataFrame:
     before its colon, the `text` behind it, and the `header` that it is."""
     line = lines["line"]
     rest = change_where(line, MAY_OPEN, lambda some: some.str.replace(OPENING, ""))
+    rest = rest.str.strip_prefix(SURE)
     heads = with_colons(lines["row"], rest)
     parts = heads.str.extract_groups(NAMED).struct.unnest()
     timed = heads.str.contains(r"[\[(][^\])]{0,30}\d[:h]\d\d[^\])]{0,16}[\])](?:\*\*)?\s?[:：]")

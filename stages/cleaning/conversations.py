@@ -28,7 +28,11 @@ TARGET = re.compile(
 ID = re.compile(r"(?:^|[\s_.-])(?:id|uuid|guid|key|fname|filename)$|[a-z]I[dD]$", re.IGNORECASE)
 
 LONGEST_NAME = 60  # characters, of a column
-KEY = re.compile(r"ticket|case|thread|call|conversation|session|chat|dialog(?:ue)?", re.IGNORECASE)
+KEY = re.compile(
+    r"(?:ticket|case|thread|call|conversation|session|chat|dialog(?:ue)?)"
+    r"(?:[\W_]*(?:no|nr|num|number|key|ref)\.?)?",
+    re.IGNORECASE,
+)
 # What columns of one kind differ by: summary_2, summary b, annotator2_summary.
 NUMBER = re.compile(r"\d{1,2}(?!\d)|(?<=[ _-])[a-e]$")
 

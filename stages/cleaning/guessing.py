@@ -22,6 +22,10 @@ TEXT = re.compile(
     r"|nachricht|mensaje|mensagem|messaggio|bericht|сообщ|реплик|内容|文本|消息|發言|发言|发话|発話|メッセージ|메시지|رسالة",
     re.IGNORECASE,
 )
+DERIVED = re.compile(
+    r"html|quot|translat|repl(?:y|ied)_?to|parent|forward|preview|snippet|signature", re.IGNORECASE
+)
+STRIPPED = re.compile(r"stripped", re.IGNORECASE)  # of the mails that it answers
 NOTHING = {
     "customer": None,
     "agent": None,
@@ -140,8 +144,9 @@ def layout_of_objects(items: list[dict]) -> tuple[float, dict] | None:
     speaker = max(names, key=names.get, default=None)
     texts.pop(speaker, None)
     texts = {k: v for k, v in texts.items() if TEXT.search(k.split(".")[-1])} or texts
-    # Of a text and the same as HTML, the plain one.
-    plain = [path for path in texts if "html" not in path.lower()] or list(texts)
+    # Of a text and the same as HTML, or what it answers, or its translation, the plain one.
+    plain = [path for path in texts if not DERIVED.search(path)] or list(texts)
+    plain = [path for path in plain if STRIPPED.search(path)] or plain
     text = max(plain, key=lambda path: mean(len(said(v)) for v in texts[path]), default=None)
     if text and speaker:
         return 3, {"speaker": speaker, "text": text}

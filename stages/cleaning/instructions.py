@@ -6,6 +6,8 @@ conversations come without them.
 
 import re
 
+import polars as pl
+
 CONVERSATION = (
     r"\b(?:conversation|dialog|chat|transcript|call\b|thread|discussion|exchange|meeting|ticket|messages?\b"
     r"|text\b|following|below|above|gespräch|konversation|conversaci|diálogo|conversa|gesprek|rozmow"
@@ -47,6 +49,8 @@ TAIL = re.compile(
 ASKED_LAST = re.compile(
     rf"\n\s*\n\s*(?:please\s)?(?:summari[sz]e|{GIVE})[^\n]{{0,200}}\Z", re.IGNORECASE
 )
+ASKING = ("user", "human")  # whose last message is no summary
+REQUEST = rf"(?i)^[^\n]{{0,200}}?(?:{SUMMARIZE})[^\n]{{0,200}}$"
 SIEVE = rf"(?i){SUMMARIZE}|^\s*(?:below is|the following is|here is|here's|this is)\b|(?:summary|response|output|answer|riassunto|samenvatting|resumen|resumo|résumé|zusammenfassung|резюме)[^\n]{{0,30}}[:：]\s*$"
 
 
@@ -69,3 +73,14 @@ def without_instruction(text: str) -> str:
 def is_instruction(head: re.Match) -> bool:
     """Whether it speaks of a conversation, or says no more than "Summarize:"."""
     return bool(re.search(CONVERSATION, head[0], re.IGNORECASE) or BARE.fullmatch(head["sentence"]))
+
+
+def without_answer(turns: pl.DataFrame) -> pl.DataFrame:
+    """Turns of chats with a model, `row`, `speaker`, `text`, without the summary that ends them, and
+    without the message that asks for it."""
+    last = pl.col("row") != pl.col("row").shift(-1).fill_null(-1)
+    asking = pl.col("speaker").str.to_lowercase().is_in(ASKING).fill_null(False)
+    answered = turns.filter(last & ~asking)["row"].implode()
+    turns = turns.filter(~last | asking)
+    request = pl.col("text").str.contains(REQUEST) & pl.col("row").is_in(answered)
+    return turns.filter(~(last & asking & request & (pl.len().over("row") > 1)))

@@ -8,6 +8,7 @@ import json
 import polars as pl
 
 from stages.cleaning.chat import split_chats
+from stages.cleaning.instructions import without_answer
 from stages.cleaning.nested import read_turns
 from stages.cleaning.paths import BEGINS, decode, holds_texts, is_container, split_path, walk
 from stages.common.cli import UserError
@@ -15,7 +16,6 @@ from stages.params import Columns
 
 TURNS = {"row": pl.UInt32, "speaker": pl.String, "text": pl.String}
 INSTRUCTIONS = ("system", "developer")  # who writes the first messages to a chat model
-ASKING = ("user", "human")  # whose last message is no summary
 
 
 def select_conversations(table: pl.DataFrame, columns: Columns) -> pl.Series:
@@ -169,9 +169,7 @@ def finish(turns: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     turns = turns.filter(pl.col("text").is_not_null())
     turns = without_instructions(turns)
     if any(path.startswith(f"{columns.conversation}[-1]") for path in paths_of(columns)):
-        last = pl.col("row") != pl.col("row").shift(-1).fill_null(-1)
-        answered = ~pl.col("speaker").str.to_lowercase().is_in(ASKING).fill_null(False)
-        turns = turns.filter(~(last & answered))
+        turns = without_answer(turns)
     if not columns.speaker_separator:
         return turns
     alone = (pl.len().over("row") == 1) | pl.col("speaker").is_null().all().over("row")

@@ -2,6 +2,7 @@
 
 import re
 
+SURE = "\ufdd0"  # before a name that surely opens a turn; no text has it
 FROM = "from|von|de|da|van|od|от|发件人|寄件者|差出人|보낸 사람"
 OTHERS = (
     "to|cc|bcc|date|sent|subject|reply-to|an|gesendet|datum|betreff|kopie|à|a|envoyé|objet|para|enviado"
@@ -19,8 +20,12 @@ SENDER = re.compile(r"\"?'?([^\"'<>\[\]()\n]*?)\"?'?\s*(?:[<\[(](?:mailto:)?([^<
 
 
 def mail_lines(text: str) -> str:
-    """The text with `Name:` for each header, and the subject, which is a part of what was written."""
-    return HEADER.sub(opening, text)
+    """The text with `Name:` for each header, and the subject, which is a part of what was written.
+
+    In a thread the headers alone open turns: a colon below them is a greeting's or a list's.
+    """
+    lines = HEADER.sub(opening, text.replace(SURE, ""))
+    return lines if lines.count(SURE) > 1 else lines.replace(SURE, "")
 
 
 def opening(header: re.Match) -> str:
@@ -35,4 +40,4 @@ def opening(header: re.Match) -> str:
     again = re.match(
         r"(?:re|aw|fwd?|wg|sv|tr|rv|antw|res|回复|答复)\s?[:：]", subject, re.IGNORECASE
     )
-    return f"{(name or address).replace(':', ' ')}: {subject if not again else ''}\n"
+    return f"{SURE}{(name or address).replace(':', ' ')}: {subject if not again else ''}\n"

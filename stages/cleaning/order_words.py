@@ -47,7 +47,7 @@ OTHER = {
 }
 # What may stand between such a word and its number: a word for "number" …
 MARKS = (
-    r"number|nos?\b|num|nrs?\b|id|code|ref|reference|confirmation|nummer|numéro|n°|nº|n\.º|número"
+    r"number|nos?\b|num|nrs?\b|id|code|ref|reference|confirmation|nummer|numéro|n\.|n°|nº|n\.º|número"
     r"|numero|numer|numărul|numara(?:sı|m)?|nömrəsi|čísl[oa]|szám|no'?lu|nomor|số|kodu?|kod|código|codice|номер\w{0,2}"
     r"|№|αριθμ\w{1,2}|رقم|شماره|نمبر|מספר|नंबर|नम्बर|संख्या|क्रमांक|নম্বর|எண்|号码|號碼|编号|編號|号|號|番号|ナンバー"
     r"|번호|หมายเลข|เลขที่|លេខ|ເລກທີ"

@@ -4,7 +4,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.cleaning.layouts import ASKING, paths_of
+from stages.cleaning.instructions import ASKING
+from stages.cleaning.layouts import paths_of
 from stages.cleaning.paths import decode, field, outline, split_path, walk
 from stages.cleaning.rules import clean_reference
 from stages.params import Columns

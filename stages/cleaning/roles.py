@@ -15,7 +15,7 @@ CUSTOMER = re.compile(
 )
 AGENT = re.compile(
     r"(support|service|live|human|call[ _-]?cent(er|re)|customer[ _-]service)?[ _-]?"
-    r"(agent|advis[oe]r|assistant|operator|representative|rep|admin|support|staff|employee|bot"
+    r"(agent|advis[oe]r|assistant|operator|representative|rep|admin|supervisor|manager|specialist|technician|support|staff|employee|bot"
     r"|chatbot|gpt|model|assignee|system|sys|csr|helpdesk|team)([ _-]?\d+)?|outbound|outgoing"
     r"|customer[ _-]service|internal|berater(in)?|(kunden)?betreuer(in)?|mitarbeiter(in)?|kundenservice|kundendienst|agentin"
     r"|service[ -]client|klantenservice|conseill(er|[eè]re)|agente"
@@ -25,6 +25,7 @@ AGENT = re.compile(
     re.IGNORECASE,
 )
 
+NOTICES = ("system", "sys")  # beside an agent, it is the program that tells of the chat
 YES_NO = (("true", "false"), ("1", "0"))
 # Fields that ask which side a turn is of.
 ASKS = {
@@ -60,6 +61,8 @@ def guess_roles(speakers: Iterable[str | None], field: str | None = None) -> dic
         other = {"customer": "agent", "agent": "customer"}.get(side)
         return {name: side if name in ("true", "1") else other for name in sorted(names) if side}
     roles = {name: role for name in names if (role := role_of(name))}
+    people = {name: role for name, role in roles.items() if name not in NOTICES}
+    roles = people if "agent" in people.values() else roles
     return roles if len(set(roles.values())) == 2 else {}
 
 

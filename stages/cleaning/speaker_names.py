@@ -2,6 +2,8 @@
 
 import polars as pl
 
+from stages.cleaning.roles import AGENT, CUSTOMER
+
 ROLES = (
     "customer|agent|user|assistant|client|caller|operator|support|service|system|bot|human|admin"
     "|advisor|adviser|representative|rep|guest|visitor|staff|member|speaker|person|employee|team|desk"
@@ -25,6 +27,10 @@ WORD = r"(?:[\p{Lu}\p{Lt}\p{Lo}\p{So}\d#@+~][^\s]*|\(\p{L}[^()]*\)|[&/|.-]|van|v
 NAMELIKE = rf"^{WORD}(?:\s{WORD}){{0,4}}$"
 SINGLE = r"^[^\s!?;,\"]+$"
 ROLE = rf"(?:^|[\s_-])(?:{ROLES})(?:$|[\s_\d-])"
+ROLE_ALONE = rf"(?i)^(?:(?:{ROLES})(?:[ _-]?\d{{1,2}})?|{CUSTOMER.pattern}|{AGENT.pattern})$"
+MANY_WORDS = r"(?:\S+\s+){5}\S|\p{Lo}{8}"
+ITEM = r"(?i)\d$|^(?:step|option|plan|choice|method|point|part|schritt|paso|opción|passo|opção|étape|stap|krok|шаг)\b"
+SENTENCE_ENDS = r"[.?!…。？！][\pP\s]*$"
 TWO_WORDS = r"[\pL\d]\pL*[^\pL\d]+\pL|\p{Lo}{2}"
 
 
@@ -59,6 +65,7 @@ def likely_speakers(lines: pl.DataFrame) -> pl.Series:
         | (name.str.contains(SINGLE) & (often | casual | name.str.contains(r"[@_\d]")))
         | (often & (count <= 3))
     ) & ~lower.str.contains(words(NEVER))
+    likely &= ~(is_form_line() & ~known)
     lines = lines.with_columns(
         likely=likely.fill_null(False), seldom=is_seldom(name).fill_null(False)
     )
@@ -67,6 +74,17 @@ def likely_speakers(lines: pl.DataFrame) -> pl.Series:
     return lines.select(pl.col("likely") & (~pl.col("seldom") | is_speaker_all_the_same()))[
         "likely"
     ]
+
+
+def is_form_line() -> pl.Expr:
+    """Whether a line is one of a list within a turn, such as "Monday: 9 to 5" or "Step 1: …": the
+    speakers of its text are roles, and its name comes once, numbered or before a few words."""
+    name, text = pl.col("name"), pl.col("text")
+    role = name.str.contains(ROLE_ALONE)
+    once = pl.len().over("row", "name") == 1
+    few = ~text.str.contains(MANY_WORDS) & ~text.str.contains(SENTENCE_ENDS)
+    among_roles = (name.filter(role).str.to_lowercase().n_unique() > 1).over("row")
+    return ~role & among_roles & once & (few | name.str.contains(ITEM))
 
 
 def is_speaker_all_the_same() -> pl.Expr:

@@ -22,6 +22,13 @@ NUMBERED_SPEAKER = re.compile(
     r"speaker|\bspk|role|sender|author|inbound|^is_?[a-z]|^isA|direction|participant|party|side",
     re.IGNORECASE,
 )
+# `is_read` and `type: text` tell of the message; `is_agent` and `type: admin` of who wrote it.
+FLAG = re.compile(
+    r"(?:^|[._])is_(?!.*(?:customer|user|client|visitor|agent|staff|support|admin|operator|bot|human|me$"
+    r"|internal|inbound|incoming|outgoing|outbound|from|assistant|employee))",
+    re.IGNORECASE,
+)
+KIND = re.compile(r"(?:^|[._])(?:(?:msg|message|content|event|media)_?)?type$", re.IGNORECASE)
 FEW = 12  # numbers in a field that may be speakers
 FEW_ROWS = 0.05  # share of rows that may be of another kind
 SIDES = (
@@ -51,8 +58,10 @@ def speaker_score(path: str, values: list) -> float:
     if mean(map(len, names)) > 40 or max(map(len, names)) > 80:
         return 0
     distinct = len(set(names))
-    score = 1 + len(known) / len(values)
-    score += 2 * sum(role_of(name.strip()) is not None for name in set(names)) / distinct
+    roles = sum(role_of(name.strip()) is not None for name in set(names))
+    if FLAG.search(path) or (KIND.search(path) and not roles):
+        return 0
+    score = 1 + len(known) / len(values) + 2 * roles / distinct
     score += 1 if re.search(r"speaker|role|author|sender|from|inbound", path, re.IGNORECASE) else 0
     score -= 3 if re.search(r"(?:_id|[a-z]Id|\.id)$", path) else 0  # a name says more
     if distinct == 1:  # what is the same everywhere, such as type: message, is nobody

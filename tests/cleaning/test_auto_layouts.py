@@ -232,3 +232,37 @@ def test_each_row_is_read_by_its_own_layout(first, second):
     turns, references = read(pl.from_arrow(to_table(rows, "rows")))
     assert turns == [turn for pair in PAIRS for turn in zip(("Mira", "Tom"), pair, strict=True)]
     assert references == [[TOLD[i], OTHER[i]] if i % 2 else [TOLD[i]] for i in range(12)]
+
+
+SPEAKERS = [
+    {"sender": "Jo {}", "is_read": True},
+    {"from_name": "Jo {}", "type": "text"},
+    {"author": {"name": "Jo {}"}, "message_type": "chat"},
+]
+BESIDE = ["quoted_text", "translated_text", "reply_to.text", "body_html", "parent_message"]
+
+
+@pytest.mark.parametrize("fields", SPEAKERS)
+@pytest.mark.parametrize("other", BESIDE)
+def test_what_is_beside_the_speaker_and_the_text_is_neither(fields, other):
+    def named(value, name):
+        if isinstance(value, dict):
+            return {key: named(inner, name) for key, inner in value.items()}
+        return name if isinstance(value, str) and "{}" in value else value
+
+    outer, _, inner = other.partition(".")
+    rows = []
+    for number, (asked, told) in enumerate(PAIRS):
+        turns = [
+            named(fields, f"Jo {number}") | {"text": asked},
+            named(fields, "Amy")
+            | {"text": told, outer: {inner: asked * 3} if inner else asked * 3},
+        ]
+        rows.append({"talk": turns, "summary": TOLD[number]})
+    turns, _ = read(pl.from_arrow(to_table(rows, "rows")))
+    expected = [
+        turn
+        for number, (asked, told) in enumerate(PAIRS)
+        for turn in ((f"Jo {number}", asked), ("Amy", told))
+    ]
+    assert turns == expected

@@ -68,6 +68,43 @@ def test_every_kind_of_name_is_a_speaker(first, second):
     assert turns(text.replace("\n", "\r\n") + "\n\n") == expected
 
 
+ROLE_PAIRS = [
+    ("Customer", "Agent"),
+    ("user", "assistant"),
+    ("Speaker 1", "Speaker 2"),
+    ("Kunde", "Berater"),
+    ("Cliente", "Atendente"),
+    ("客户", "客服"),
+    ("العميل", "الوكيل"),
+]
+FORMS = [
+    "Monday: 9 to 5\nSaturday: closed",
+    "Step 1: unplug the router for half a minute.\nStep 2: plug it in.",
+    "Option B: pay each month, and it ends when you like.",
+    "Color: Red\nSize: M",
+    "Nome: Ana Lima\nPedido: 12",
+    "UK: London",
+    "1. Lamp: broken",
+    "姓名: 王",
+]
+
+
+@pytest.mark.parametrize("pair", ROLE_PAIRS)
+@pytest.mark.parametrize("form", FORMS)
+def test_lines_of_a_form_are_no_speakers_among_roles(pair, form):
+    first, second = pair
+    text = f"{first}: my lamp broke\n{second}: here it is\n{form}\n{first}: ok"
+    assert turns(text) == [(first, "my lamp broke"), (second, f"here it is\n{form}"), (first, "ok")]
+
+
+@pytest.mark.parametrize("pair", ROLE_PAIRS)
+@pytest.mark.parametrize("third", ["Amy", "Amy Stone", "王芳", "Supervisor", "Bot"])
+def test_a_third_person_among_roles_is_a_speaker(pair, third):
+    first, second = pair
+    text = f"{first}: hi\n{second}: hold on\n{third}: Hello, I am of the billing team.\n{first}: ok"
+    assert [speaker for speaker, _ in turns(text)] == [first, second, third, first]
+
+
 @pytest.mark.parametrize("stamp", STAMPS)
 @pytest.mark.parametrize("name", [*NAMES, "mira k", "the shop on the corner"])
 def test_time_stamp_is_not_part_of_the_speaker(stamp, name):

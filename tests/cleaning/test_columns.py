@@ -95,6 +95,13 @@ def test_columns_of_usual_tables_are_found(table, expected):
         ({"notes": [json.dumps({"summaries": [s]}) for s in SUMMARIES]}, "notes.summaries"),
         ({"summaries": [[{"by": 1, "text": s}] for s in SUMMARIES]}, "summaries"),
         ({"Résumé": SUMMARIES, "summary_id": range(12)}, "Résumé"),
+        ({"Order Reference": [f"R-{n}" for n in range(12)], "Summary": SUMMARIES}, "Summary"),
+        ({"preference": ["write me an e-mail"] * 12, "notes": SUMMARIES}, "notes"),
+        ({"summary_status": ["approved"] * 12, "summary": SUMMARIES}, "summary"),
+        ({"summarized_by": ["Amy Stone"] * 12, "gist": SUMMARIES}, "gist"),
+        ({"ai_summary": SUMMARIES, "human_summary": SUMMARIES}, "human_summary"),
+        ({"özet": SUMMARIES, "note": TOLD}, "özet"),
+        ({"摘要": ["灯坏了"] * 12, "summary_type": ["short"] * 12}, "摘要"),
     ],
 )
 def test_references_are_found(references, expected):

@@ -1,7 +1,10 @@
 """Instructions around a conversation, as in prompts, are removed."""
 
+import polars as pl
 import pytest
 
+from stages.cleaning.columns import find_columns
+from stages.cleaning.layouts import select_conversations, split_turns
 from tests.cleaning.test_chat import turns
 
 CHAT = "Mira: my lamp fails, why?\nTom: sorry: we will see."
@@ -68,3 +71,25 @@ def test_message_that_asks_for_a_summary_is_kept(text):
 def test_text_with_only_an_instruction_is_kept():
     assert turns("Summarize this conversation:") == [(None, "Summarize this conversation:")]
     assert turns("Summarize my bill: it is wrong") == [(None, "Summarize my bill: it is wrong")]
+
+
+@pytest.mark.parametrize(
+    ("request_", "stays"),
+    [
+        ("Please summarize our conversation in two sentences.", False),
+        ("Fasse das Gespräch bitte zusammen.", False),
+        ("上記の会話を要約してください", False),
+        ("thanks, that is all", True),
+    ],
+)
+def test_a_message_that_asks_for_the_summary_is_no_turn(request_, stays):
+    said = ["my lamp broke", "sorry, a photo please", request_, "The lamp broke."]
+    messages = [
+        {"role": role, "content": text}
+        for role, text in zip(["user", "assistant"] * 2, said, strict=True)
+    ]
+    frame = pl.DataFrame([{"messages": messages}] * 3)
+    columns = find_columns(frame)
+    conversations = select_conversations(frame, columns)
+    found = split_turns(pl.DataFrame({"row": range(3), "conversation": conversations}), columns)
+    assert found.filter(pl.col("row") == 0)["text"].to_list() == said[: 3 if stays else 2]

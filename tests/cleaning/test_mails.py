@@ -26,3 +26,29 @@ def test_mail_headers_start_a_turn(name):
 
 def test_speakers_named_van_and_an_are_not_mail_headers():
     assert turns("Van: hello there\nAn: hi, you") == [("Van", "hello there"), ("An", "hi, you")]
+
+
+@pytest.mark.parametrize("name", HEADERS)
+@pytest.mark.parametrize(
+    "greeting", ["Hello Amy", "Dear Mr. Park", "Done", "Sehr geehrte Frau Lee"]
+)
+def test_a_colon_below_the_headers_of_a_thread_names_nobody(name, greeting):
+    mails = [
+        HEADERS[name].format(who, "Re: lamp", f"{greeting}:\n\n{greeting}: {said}")
+        for who, said in (
+            ("Jo Park <jo@example.org>", "it fails"),
+            ("Amy <amy@example.org>", "sorry"),
+        )
+    ]
+    found = turns("".join(mails))
+    assert [speaker for speaker, _ in found] == ["Jo Park", "Amy"]
+    assert all(text.startswith(f"{greeting}:") for _, text in found)
+
+
+def test_a_chat_below_one_header_keeps_its_speakers():
+    header = HEADERS["English"].format("Chat <chat@example.org>", "Re: chat", "")
+    assert turns(header + "Mira: hello there\nTom: hi, you\nMira: thanks") == [
+        ("Mira", "hello there"),
+        ("Tom", "hi, you"),
+        ("Mira", "thanks"),
+    ]

@@ -116,7 +116,7 @@ def orders(rng):
         "tracking number 1Z999AA1{10}", "tracking: RR{9}GB", "invoice INV-{6}", "invoice #{5}",
         "customer number {8}", "customer id: {6}", "membership no {9}", "policy number PL{7}",
         "claim no. {7}", "order 1{2}-{7}-{7}", "confirmation code H{5}", "reservation {8}", "#{8}",
-        "parcel JD00{14}", "request id {7}", "order id: {8}", "serial number C02{6}",
+        "ordine n. {8}", "commande n. {7}", "parcel JD00{14}", "request id {7}", "order id: {8}", "serial number C02{6}",
     ):  # fmt: skip
         for _ in range(3):
             yield re.sub(r"\{(\d+)\}", lambda m: digits(rng, int(m[1])), text)

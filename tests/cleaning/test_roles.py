@@ -37,6 +37,14 @@ def test_only_signatures_of_agents_are_removed(tmp_path, monkeypatch):
     ]
 
 
+def test_what_a_program_tells_beside_an_agent_is_nobodys():
+    assert guess_roles(["Customer", "System", "Agent"]) == {
+        "customer": "customer",
+        "agent": "agent",
+    }
+    assert guess_roles(["user", "system"]) == {"user": "customer", "system": "agent"}
+
+
 def test_roles_are_guessed_from_speaker_names():
     names = ["User", "end-user", "customer_1", "Assistant", "Support Agent", "admin", "Mira", None]
     assert guess_roles(names) == {

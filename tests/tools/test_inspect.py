@@ -137,6 +137,12 @@ def test_a_folder_below_the_repository_is_named_from_its_root(workplace, monkeyp
         (["jan.csv", "feb.csv", "notes.md"], {"train": "*.csv"}),
         (["all.csv.gz", "test.csv.gz"], {"train": "all.csv.gz", "test": "test.csv.gz"}),
         (["trainers.csv"], {"train": "trainers.csv"}),
+        (["train.csv", "eval.csv"], {"train": "train.csv", "test": "eval.csv"}),
+        (["train.csv", "eval.csv", "holdout.csv"], {"train": "train.csv", "validation": "eval.csv", "test": "holdout.csv"}),
+        (["trn.json", "dev.json", "tst.json"], {"train": "trn.json", "validation": "dev.json", "test": "tst.json"}),
+        (["aTrain.csv", "aVal.csv", "aTest.csv"], {"train": "aTrain.csv", "validation": "aVal.csv", "test": "aTest.csv"}),
+        (["training.csv", "evaluation.csv", "testing.csv"], {"train": "training.csv", "validation": "evaluation.csv", "test": "testing.csv"}),
+        (["trainSet.csv", "held-out.csv", "latest.csv", "contest.csv"], {"train": "trainSet.csv", "test": "held-out.csv"}),
     ],
 )  # fmt: skip
 def test_splits_are_found_by_file_name(tmp_path, names, found):
@@ -146,6 +152,8 @@ def test_splits_are_found_by_file_name(tmp_path, names, found):
     source = find_files(tmp_path)
     splits = ("train", "validation", "test")
     assert {s: source.name(s) for s in splits} == dict.fromkeys(splits) | found
+    used = {name for some in source.files.values() for name in some}
+    assert {*used, *source.left_out} == {name for name in names if not name.endswith(".md")}
 
 
 def test_limits_that_cut_more_than_one_in_twenty_are_named(workplace, monkeypatch, capsys):
@@ -273,6 +281,42 @@ def test_unread_columns_and_missing_speakers_are_reported(workplace, monkeypatch
     assert "3 of 40 conversations have fewer than two speakers, such as row 5" in shown
 
 
+def test_a_file_of_no_split_is_named(workplace, monkeypatch, capsys):
+    for number, name in enumerate(("train", "test", "more")):
+        write_csv(workplace.parent / f"mine/{name}.csv", rows(start=100 * number))
+    run(monkeypatch, workplace.parent / "mine")
+    assert "not read       more.csv: their names tell of no split" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "told"), [("split", True), ("Set", True), ("mood", False)])
+def test_a_column_that_tells_the_split_is_named(workplace, monkeypatch, capsys, name, told):
+    table = [row | {name: ("train", "dev", "test")[n % 3]} for n, row in enumerate(rows())]
+    run(monkeypatch, write_csv(workplace.parent / "mine/a.csv", table))
+    shown = capsys.readouterr().out
+    assert (f"the column {name!r} says dev, test, train and is not read" in shown) == told
+
+
+@pytest.mark.parametrize("nothing", ["", " ", None])
+@pytest.mark.parametrize("other", ["html", "body_text"])
+def test_words_in_another_field_of_turns_are_reported(
+    workplace, monkeypatch, capsys, nothing, other
+):
+    lines = []
+    for row in rows():
+        asked, told = (line.split(": ", 1)[1] for line in row["chat"].split("\n"))
+        turns = [{"role": "user", "text": asked}, {"role": "agent", "text": nothing, other: told}]
+        turns.append({"role": "user", "text": "thanks, and here it is: the photo of that part"})
+        lines.append(json.dumps({"chat": turns, "summary": row["summary"]}))
+    file = workplace.parent / "mine/a.jsonl"
+    file.write_text("\n".join(lines))
+    run(monkeypatch, file)
+    shown = capsys.readouterr().out
+    assert (
+        "40 of 120 turns have nothing in 'text', and are left out; 40 of them have words" in shown
+    )
+    assert f"not read       chat[].{other}" in shown
+
+
 def test_yes_or_no_field_of_a_side_gives_roles(workplace, monkeypatch):
     file = workplace.parent / "mine/a.jsonl"
     sides = [{"incoming": True, "body": "my {} broke"}, {"incoming": False, "body": "sorry, {}"}]
@@ -290,7 +334,15 @@ def test_yes_or_no_field_of_a_side_gives_roles(workplace, monkeypatch):
 
 @pytest.mark.parametrize(
     ("key", "values"),
-    [("created_at", ["2024-01-05T10:02:00Z", "2024-01-05T10:01:00Z"]), ("turn_id", ["10", "9"])],
+    [
+        ("created_at", ["2024-01-05T10:02:00Z", "2024-01-05T10:01:00Z"]),
+        ("created_at", ["2024-01-05T10:02:00.5Z", "2024-01-05T10:02:00Z"]),
+        ("date", ["1/5/2024 1:02 PM", "1/5/2024 10:04 AM"]),
+        ("sent", ["Fri, 05 Jan 2024 10:04:00 +0000", "Fri, 05 Jan 2024 10:03:00 +0000"]),
+        ("time", ["10:04", "9:58"]),
+        ("ts", [{"$date": "2024-01-05T10:02:00Z"}, {"$date": "2024-01-05T10:01:00Z"}]),
+        ("turn_id", ["10", "9"]),
+    ],
 )
 def test_turns_in_another_order_are_reported(workplace, monkeypatch, capsys, key, values):
     for order, told in ((values, True), (values[::-1], False)):

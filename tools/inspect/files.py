@@ -20,17 +20,24 @@ from stages.sources.tables import FORMATS, read_tables
 from stages.sources.text import encoding_of, open_text
 from stages.sources.unpacking import format_of
 
-WORDS = SPLIT_NAMES | {"train": "train|training"}  # people write both
+# People write more than hubs do.
+WORDS = {
+    "train": "train|training|trn",
+    "validation": f"{SPLIT_NAMES['validation']}|devel|development",
+    "test": "test|testing|tst|hold[_ -]?out|held[_ -]?out",
+}
+EITHER = "eval|evaluation"  # the test split, or validation where another is called test
 SAMPLE = 20_000  # rows of a split that are looked at
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 
 @dataclass
 class Source:
-    """Files of each split, by their names in `folder`."""
+    """Files of each split, by their names in `folder`; `left_out` are those of none."""
 
     folder: Path
     files: dict[str, list[str]]
+    left_out: list[str]
 
     def paths(self, split: str) -> list[Path]:
         return [self.folder / name for name in self.files[split]]
@@ -66,7 +73,7 @@ def find_files(path: Path) -> Source:
                 f"{path} is no table: conversations and summaries are read from .csv, .tsv, .json,"
                 " .jsonl, .ndjson, .parquet and .xlsx files"
             )
-        return Source(path.parent, {"train": [path.name], "validation": [], "test": []})
+        return Source(path.parent, {"train": [path.name], "validation": [], "test": []}, [])
     names = sorted(
         str(file.relative_to(path))
         for file in path.rglob("*")
@@ -76,19 +83,27 @@ def find_files(path: Path) -> Source:
         raise UserError(
             f"{path} holds no .csv, .tsv, .json, .jsonl, .ndjson, .parquet or .xlsx file"
         )
-    files = {split: [name for name in names if split_of(name) == split] for split in SPLITS}
+    splits = {name: split_of(name) for name in names}
+    other = "validation" if "test" in splits.values() else "test"
+    splits |= {name: other for name in names if not splits[name] and names_split(name, EITHER)}
+    files = {split: [name for name in names if splits[name] == split] for split in SPLITS}
     if not files["train"]:  # what says of no split where it belongs
-        files["train"] = [name for name in names if split_of(name) is None] or names
+        files["train"] = [name for name in names if splits[name] is None] or names
     if files["train"] == names:
         files |= {"validation": [], "test": []}
-    return Source(path, files)
+    used = {name for some in files.values() for name in some}
+    return Source(path, files, [name for name in names if name not in used])
 
 
 def split_of(name: str) -> str | None:
-    for split, words in WORDS.items():
-        if re.search(rf"(?:^|[/_. -])(?:{words})(?![a-z])", name, re.IGNORECASE):
-            return split
-    return None
+    return next((split for split, words in WORDS.items() if names_split(name, words)), None)
+
+
+def names_split(name: str, words: str) -> bool:
+    """Whether one of the words stands in a file's name, also as chatsTrain or trainSet."""
+    begins = r"(?:^|[/_. -]|(?-i:(?<=[a-z0-9])(?=[A-Z])))"
+    ends = r"(?-i:(?![a-z]|(?<=[A-Z])[A-Z]))"
+    return bool(re.search(rf"{begins}(?:{words}){ends}", name, re.IGNORECASE))
 
 
 def read_sample(paths: list[Path]) -> tuple[pa.Table, int]:

@@ -1,8 +1,10 @@
 """Turns that are not in the order of their times or numbers: many services list the newest first."""
 
 import re
+from datetime import UTC, datetime
 
 import polars as pl
+from dateutil.parser import parse
 
 from stages.cleaning.paths import decode, split_path, walk
 from stages.params import Columns
@@ -12,7 +14,7 @@ ORDER = re.compile(
     re.IGNORECASE,
 )
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
-TIME = re.compile(r"\d{4}-\d\d-\d\d.*")
+MIDNIGHT = datetime(2000, 1, 1, tzinfo=UTC)  # of times without a date or a zone
 ROWS = 200  # that are looked at
 FEW = 0.05  # share of conversations that may be in another order
 
@@ -20,15 +22,7 @@ FEW = 0.05  # share of conversations that may be in another order
 def order_note(table: pl.DataFrame, columns: Columns) -> str | None:
     """A sentence where more than a few conversations are in another order than a field of their
     turns says."""
-    name, steps = split_path(columns.conversation or "", table.columns)
-    if not name or not columns.text:
-        return None
-    talks = {}
-    for row, value in enumerate(table[name].head(ROWS).to_list(), 1):
-        found = decode(walk(value, steps) if steps else value)
-        turns = [decode(turn) for turn in found] if isinstance(found, list) else []
-        if len(turns) > 1 and all(isinstance(turn, dict) for turn in turns):
-            talks[row] = turns
+    talks = {row: turns for row, turns in objects(table, columns).items() if len(turns) > 1}
     names = dict.fromkeys(key for turns in talks.values() for turn in turns for key in turn)
     for key in filter(ORDER.search, names):
         keys = {row: sortable([turn.get(key) for turn in turns]) for row, turns in talks.items()}
@@ -42,10 +36,32 @@ def order_note(table: pl.DataFrame, columns: Columns) -> str | None:
     return None
 
 
-def sortable(values: list) -> list[float] | list[str] | None:
-    """Numbers, or times as ISO 8601 writes them, all of one form; None if they are anything else."""
+def objects(table: pl.DataFrame, columns: Columns) -> dict[int, list[dict]]:
+    """The turns of the first rows, from 1, whose conversations are lists of objects."""
+    name, steps = split_path(columns.conversation or "", table.columns)
+    if not name or not columns.text:
+        return {}
+    talks = {}
+    for row, value in enumerate(table[name].head(ROWS).to_list(), 1):
+        found = decode(walk(value, steps) if steps else value)
+        turns = [decode(turn) for turn in found] if isinstance(found, list) else []
+        if all(isinstance(turn, dict) for turn in turns):
+            talks[row] = turns
+    return talks
+
+
+def zone(_: str, offset: int | None) -> int:
+    """Seconds of a time zone; a name without them, such as PST, is the same all over a conversation."""
+    return offset or 0
+
+
+def sortable(values: list) -> list[float] | None:
+    """Numbers, or times as people write them, in seconds; None if they are anything else."""
+    values = [v.get("$date") if isinstance(v, dict) else v for v in map(decode, values)]
     texts = [str(value) for value in values]
     if all(NUMBER.fullmatch(text) for text in texts):
         return list(map(float, texts))
-    alike = len({len(text) for text in texts}) == 1
-    return texts if alike and all(map(TIME.fullmatch, texts)) else None
+    try:
+        return [parse(text, default=MIDNIGHT, tzinfos=zone).timestamp() for text in texts]
+    except (ValueError, OverflowError):
+        return None

@@ -45,6 +45,9 @@ def files(source: Source, rows: dict[str, int], describe: Callable[[Path], str])
             line(split, f"{path}: {describe(path)}")
         if len(source.files[split]) > 5:
             line(split, f"and {len(source.files[split]) - 5} more")
+    if source.left_out:
+        more = " …" * (len(source.left_out) > 5)
+        line("not read", f"{', '.join(source.left_out[:5])}{more}: their names tell of no split")
     for split in SPLITS:
         line("rows", f"{split} {rows[split]:,}" if split in rows else f"{split}: taken from train")
     if max(rows.values()) > SAMPLE:
@@ -121,7 +124,8 @@ def cleaning(look: Look, rules: dict[str, bool], params: Params) -> None:
     if look.malformed() > params.clean.max_malformed:
         line(
             "too many",
-            f"{look.malformed():.0%} of the rows: above clean.max_malformed, see columns",
+            f"{look.malformed():.0%} of the rows: above clean.max_malformed: see columns, leave such"
+            " rows out, or raise it",
         )
 
 
