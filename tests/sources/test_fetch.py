@@ -107,6 +107,11 @@ def test_null_split_is_an_empty_table_with_the_same_columns(tmp_path, monkeypatc
     ("name", "content", "message"),
     [
         ("a.json", "[{", r"in/a\.json is not valid JSON: .*line 1"),
+        (
+            "a.json",
+            '{"train": [{"a": 1}], "dev": [{"a": 1}]}',
+            "several tables, 'train', 'dev': write",
+        ),
         ("a.json", '{"a": 1}', r"in/a\.json must hold a list, or a dict, of objects"),
         ("a.json", "", r"in/a\.json is not valid JSON"),
         ("a.json", "[]", r"in/a\.json holds no rows"),
