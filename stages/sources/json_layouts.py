@@ -13,14 +13,16 @@ MIN_RATIO = 3  # entries per key from which the keys are columns and the entries
 
 def rows_of(value: object, path: Path) -> list[dict]:
     """The rows. Raises `UserError` if the value has another layout."""
-    rows = rows_of_dict(value) if isinstance(value, dict) else value
-    if is_list_of(rows, dict):
-        return rows
-    parts = value.items() if isinstance(value, dict) else ()
-    tables = [name for name, entry in parts if is_list_of(entry, dict)]
-    if len(tables) > 1:
-        names = ", ".join(map(repr, tables[:5]))
-        raise UserError(f"{path} holds several tables, {names}: write each to a file of its own")
+    if isinstance(value, dict):
+        tables = [name for name, entry in value.items() if entry and is_list_of(entry, dict)]
+        if len(tables) > 1:
+            names = ", ".join(map(repr, tables[:5]))
+            raise UserError(
+                f"{path} holds several tables, {names}: write each to a file of its own"
+            )
+        value = rows_of_dict(value)
+    if is_list_of(value, dict):
+        return value
     raise UserError(
         f"{path} must hold a list, or a dict, of objects: if it is not of the data, put it elsewhere"
     )
