@@ -42,7 +42,7 @@ def speakers_note(turns: pl.DataFrame) -> str | None:
         pl.col("speaker").drop_nulls().n_unique()
     )
     if not speakers["speaker"].sum():
-        return "no speakers are found: if the texts name them, see the layouts in docs/data.md"
+        return "no speakers are found: if the texts or a field name them, see the layouts in docs/data.md"
     few = speakers.filter(pl.col("speaker") < 2)["row"]
     if len(few) <= FEW_ROWS * len(speakers):
         return None
