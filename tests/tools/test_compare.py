@@ -166,6 +166,33 @@ def test_changed_test_split_and_signature_are_reported(repository):
     assert "the two scores are not of one kind" in body
 
 
+@pytest.mark.parametrize("unlike", ["test data", "signature of BLEU"])
+def test_two_tests_have_no_verdict_though_their_ids_are_equal(repository, unlike):
+    """Any file's numbered dialogues are `test-1`, `test-2`, …, and one tokenizer counts otherwise."""
+    before, after = ({f"test-{n}": matches for n in range(40)} for matches in (10, 18))
+    dep = {"path": "data/clean/test.parquet", "hash": "md5", "md5": "1" * 32}
+
+    def write(matches: dict[str, int], md5: str, tokenizer: str) -> None:
+        write_metrics(repository, matches, SCORES | {"bleu_signature": f"nrefs:1|tok:{tokenizer}"})
+        write_faithfulness(repository, {id_: str(found) for id_, found in matches.items()})
+        write_lock(repository, score={"cmd": "x", "deps": [dep | {"md5": md5 * 32}]})
+
+    write(before, "1", "13a")
+    save(repository)
+    write(after, "1", "13a")
+    body = against_main()
+    assert ", significant**" in body and "### Faithfulness" in body and "gained and lost" in body
+    write(after, *(("2", "13a") if unlike == "test data" else ("1", "zh")))
+    body = against_main()
+    [headline] = [line for line in body.splitlines() if line.startswith("**Tuned model")]
+    assert f"other {unlike}: no verdict**" in headline
+    bleu = body.split("### BLEU")[1].split("###")[0]
+    assert "significant" not in bleu and "p =" not in bleu and "gained" not in body
+    assert "| `tuned` | " in bleu
+    # What the conversations hold has nothing to do with BLEU's tokenizer.
+    assert ("### Faithfulness" in body) == (unlike != "test data")
+
+
 def test_metrics_older_than_code_or_params_are_reported(repository):
     (repository.root / "stage.py").write_text("pass\n")
     stage = {

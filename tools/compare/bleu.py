@@ -17,6 +17,7 @@ from stages.scoring.significance import (
 from tools.compare import changes
 from tools.compare.dialogues import read_counts
 from tools.compare.markdown import code, folded, table
+from tools.compare.one_test import other_bleu, other_data
 from tools.compare.revision import Revision
 from tools.compare.summaries import read_summaries
 
@@ -36,6 +37,8 @@ def bleu_section(old: list[Revision], new: list[Revision], notes: list[str]) -> 
     if not befores[0] and "tuned" in afters[0]:
         first = corpus_bleu(np.array(list(afters[0]["tuned"].values())))
         return ["### BLEU", "", f"**Tuned model: {first:.1f}**, the first score."]
+    if unlike := unlike_tests(base, head):
+        return untested(befores[0], afters[0], unlike)
     tested, count = {}, 0
     for system in [name for name in afters[0] if name in befores[0]]:
         before, after = ([run[system] for run in side] for side in (befores, afters))
@@ -55,6 +58,31 @@ def bleu_section(old: list[Revision], new: list[Revision], notes: list[str]) -> 
         arrays = (np.array([side[id_] for id_ in ids]) for side in (before, after))
         lines += ["", *dialogues(ids, *arrays, base, head, notes)]
     return lines
+
+
+def unlike_tests(base: Revision, head: Revision) -> str:
+    """How the two were scored otherwise; empty where they can be compared."""
+    found = ["on other test data"] if other_data(base, head) else []
+    found += ["with another signature of BLEU"] if other_bleu(base, head) else []
+    return " and ".join(found)
+
+
+def untested(before: dict[str, dict], after: dict[str, dict], unlike: str) -> list[str]:
+    """Scores of two tests side by side: no dialogue has a pair, so there is nothing to test."""
+    scored = {
+        name: [corpus_bleu(np.array(list(side[name].values()))) for side in (before, after)]
+        for name in after
+        if name in before and before[name] != after[name]
+    }
+    if not scored:
+        return []
+    figures = {name: [f"{score:.2f}" for score in both] for name, both in scored.items()}
+    said = f"The scores cannot be compared: those after are {unlike}"
+    if "tuned" in scored:
+        one, other = scored["tuned"]
+        said = f"Tuned model: {one:.1f} before, {other:.1f} after {unlike}: no verdict"
+    lines = table(["", "before", "after"], [[code(n), *both] for n, both in figures.items()])
+    return ["### BLEU", "", f"**{said}**", "", *lines]
 
 
 def common_ids(runs: list[dict], notes: list[str]) -> list[str]:

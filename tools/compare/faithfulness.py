@@ -15,13 +15,14 @@ from stages.scoring.significance import (
 from tools.compare.bleu import SAMPLES, common_ids, rows
 from tools.compare.dialogues import read_measures
 from tools.compare.markdown import code
+from tools.compare.one_test import other_data
 from tools.compare.revision import Revision
 
 
 def faithfulness_section(old: list[Revision], new: list[Revision], notes: list[str]) -> list[str]:
     """How much of what the tuned model says its conversations hold, before and after."""
     before, after = ([read_measures(run).get("tuned", {}) for run in side] for side in (old, new))
-    if not before[0] or not after[0]:
+    if not before[0] or not after[0] or other_data(old[0], new[0]):
         return []
     ids = common_ids([*before, *after], notes)
     known = [

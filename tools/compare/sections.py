@@ -2,16 +2,14 @@
 
 from tools.compare import changes
 from tools.compare.markdown import code, folded, row_line, table, value
+from tools.compare.one_test import TEST_SPLIT, other_bleu, other_data
 from tools.compare.revision import Revision
-
-TEST_SPLIT = "data/clean/test.parquet"
 
 
 def metrics_section(base: Revision, head: Revision, notes: list[str]) -> list[str]:
     old, new = changes.metrics(base), changes.metrics(head)
     rows = changes.difference(old, new)
-    signature = "score.bleu_signature"
-    if signature in old and signature in new and old[signature] != new[signature]:
+    if other_bleu(base, head):
         notes.append("BLEU's signature differs: the two scores are not of one kind.")
     if not rows:
         return []
@@ -47,7 +45,7 @@ def stages_section(base: Revision, head: Revision, notes: list[str]) -> list[str
                 "not run since. `dvc repro` runs it."
             )
     changed = changes.stage_changes(old, new) if old and new else {}
-    if any(TEST_SPLIT in stage.get("deps", ()) for stage in changed.values()):
+    if other_data(base, head):
         notes.append(f"`{TEST_SPLIT}` differs: the two scores are not of the same test.")
     if not changed:
         return []
