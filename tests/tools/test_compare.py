@@ -11,7 +11,7 @@ from stages.scoring.bleu import STATISTICS
 from tests.helpers.project import Project
 from tools.compare.__main__ import comment
 from tools.compare.content import md5
-from tools.compare.revision import commit, working_tree
+from tools.compare.revision import commit, git, working_tree
 
 SCORES = {"tuned": {"bleu": 20.0}, "bleu_signature": "nrefs:1"}
 
@@ -66,8 +66,9 @@ def test_two_branches_of_a_shallow_clone_without_cache(faster_once, tmp_path):
     clone = Project(tmp_path / "clone")
 
     refused = clone.python("-m", "tools.compare", "main", check=False)
-    assert refused.returncode == 1 and "git fetch --depth 1 origin main:main" in refused.stderr
-    clone.run("git", "fetch", "-q", "--depth", "1", "origin", "main:main")
+    advised = "git fetch --depth 1 origin main:remotes/origin/main"
+    assert refused.returncode == 1 and f"`{advised}`" in refused.stderr
+    clone.run(*advised.split())
     printed = clone.python("-m", "tools.compare", "main").stdout
 
     assert not (clone.root / ".dvc/cache").exists() and not (clone.root / "data/raw").exists()
@@ -240,6 +241,28 @@ def test_unreadable_files_are_named(repository, file, text):
 def test_name_of_a_commit_is_never_an_option_of_git(repository, name):
     with pytest.raises(UserError, match="is no commit of this clone"):
         commit(name)
+
+
+@pytest.mark.parametrize("options", [[], ["--single-branch"], ["--depth", "1"]])
+def test_advice_for_a_missing_commit_works_and_harms_no_clone(
+    repository, options, tmp_path, monkeypatch
+):
+    """A depth makes a whole clone shallow, and the branch that is checked out takes no fetch."""
+    repository.run("git", "commit", "-q", "--allow-empty", "-m", "y")
+    url, clone = repository.root.as_uri(), tmp_path / "clone"
+    repository.run("git", "clone", "-q", *options, url, str(clone))
+    monkeypatch.chdir(clone)
+    before = git("rev-list", "--count", "HEAD")
+    repository.run("git", "branch", "new")
+    with pytest.raises(UserError) as error:
+        commit("new")
+    advised = str(error.value).split("`")[1]
+    assert ("--depth" in advised) == ("--depth" in options)
+    subprocess.run(advised, shell=True, check=True, capture_output=True)
+    assert commit("new").commit == commit("main").commit
+    assert git("rev-list", "--count", "HEAD") == before
+    with pytest.raises(UserError, match=r"is no commit of this clone$"):
+        commit("HEAD~9")
 
 
 def write_faithfulness(project: Project, values: dict[str, str]) -> None:

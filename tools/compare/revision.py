@@ -1,5 +1,6 @@
 """A commit or the working tree, read through Git alone: no DVC cache, no remote, no history."""
 
+import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,9 +47,20 @@ def commit(name: str) -> Revision:
             sha = found.decode().strip()
             listed = git("ls-tree", "-r", "-z", "--name-only", sha)
             return Revision(name, sha, split(listed))
-    raise UserError(
-        f"{name!r} is no commit of this clone: try `git fetch --depth 1 origin {name}:{name}`"
-    )
+    raise UserError(f"{name!r} is no commit of this clone{way_to(name)}")
+
+
+def way_to(name: str) -> str:
+    """How to get it from `origin`; nothing for what can be no branch, such as HEAD~3.
+
+    It goes where a clone keeps the branches of `origin`: a clone of one branch fetches others
+    nowhere, and Git refuses to fetch into the branch that is checked out. A depth would make a
+    whole clone shallow.
+    """
+    if git("check-ref-format", f"refs/heads/{name}") is None:
+        return ""
+    depth = "--depth 1 " if git("rev-parse", "--is-shallow-repository") == b"true\n" else ""
+    return f": try `git fetch {depth}origin {shlex.quote(f'{name}:remotes/origin/{name}')}`"
 
 
 def working_tree() -> Revision:
