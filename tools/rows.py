@@ -17,8 +17,7 @@ import polars as pl
 from stages.cleaning.guessing import layout_of
 from stages.common.cli import UserError
 from stages.params import Columns
-from stages.sources.csv_dialect import dialect_of
-from stages.sources.csv_files import SAMPLE, bad_rows
+from stages.sources.bad_rows import BadRows
 from stages.sources.json_columns import to_table
 from stages.sources.json_files import holds_lines, parse_row, read_json
 from stages.sources.json_layouts import rows_of
@@ -26,8 +25,10 @@ from stages.sources.tables import FORMATS, read_file
 from stages.sources.text import encoding_of, open_text
 from stages.sources.unpacking import format_of
 from tools.conversations import OWN, Rows, is_text, reaches
+from tools.csv_rows import Numbered, csv_frames, texts_of
 
 JSON = ("json", "jsonl", "ndjson")
+CSV = ("csv", "tsv")
 Reject = Callable[[str, str, str], None]  # takes the place, what is wrong, what stood there
 
 
@@ -96,22 +97,34 @@ def json_rows(some: list[tuple[str, int, dict]], columns: Columns) -> Rows:
 def table_rows(
     path: Path, kind: str, columns: Columns, size: int, reject: Reject
 ) -> Iterator[Rows]:
-    number = 0
-    for frame in frames(path):
-        filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
-        if len(filled) < len(frame) and kind in ("csv", "tsv"):
-            for fault in bad_csv_rows(path, frame.width):
-                reject(*fault)
-        for part in filled.iter_slices(size):
-            yield frame_rows(part, columns, number)
-            number += len(part)
-    if not number:
+    found, bad = 0, BadRows(path)
+    for frame, numbers in csv_frames(path, bad) if kind in CSV else counted(frames(path)):
+        empty = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
+        for number in numbers.filter(empty):
+            nothing = json.dumps(dict.fromkeys(frame.columns), ensure_ascii=False)
+            reject(f"row {number}", "all its cells are empty", nothing)
+        filled, left = frame.filter(~empty), numbers.filter(~empty)
+        for start in range(0, len(filled), size):
+            some = slice(start, start + size)
+            yield frame_rows(filled[some], columns, left[some].to_list())
+        found += len(filled)
+    if not found:
+        bad.report(found)
         raise UserError(f"{path} holds no rows")
+    for fault in texts_of(bad):
+        reject(*fault)
 
 
-def frame_rows(part: pl.DataFrame, columns: Columns, before: int) -> Rows:
+def counted(frames: Iterator[pl.DataFrame]) -> Iterator[Numbered]:
+    """Frames with the numbers of their rows, from 1 on."""
+    number = 0
+    for frame in frames:
+        yield frame, pl.Series(range(number + 1, number + len(frame) + 1), dtype=pl.Int64)
+        number += len(frame)
+
+
+def frame_rows(part: pl.DataFrame, columns: Columns, numbers: list[int]) -> Rows:
     name = next((n for n in (columns.id, "id") if n in part.columns), None)
-    numbers = range(before + 1, before + len(part) + 1)
     given = part[name].to_list() if name else [None] * len(part)
     return Rows(
         ids=[n if id_ is None else id_ for n, id_ in zip(numbers, given, strict=True)],
@@ -136,24 +149,11 @@ def frames(path: Path) -> Iterator[pl.DataFrame]:
 
 @contextmanager
 def notes() -> Iterator[None]:
-    """Notes of a reader on stderr, but for those of bad rows, which are named once."""
+    """Notes of a reader on stderr."""
     with redirect_stdout(StringIO()) as printed:
         yield
     for line in printed.getvalue().splitlines():
-        if not line.endswith("left out"):
-            print(line.removeprefix("fetch: "), file=sys.stderr)
-
-
-def bad_csv_rows(path: Path, width: int) -> Iterator[tuple[str, str, str]]:
-    """Place, fault and first line of each row that has another number of cells than the header."""
-    encoding = encoding_of(path)
-    with open_text(path, encoding) as file:
-        dialect = dialect_of(file.read(SAMPLE).decode(errors="ignore"), path.name.lower())
-    bad = dict(bad_rows(path, encoding, dialect, width))
-    with open_text(path, encoding) as file:
-        for number, line in enumerate(file, 1):
-            if number in bad:
-                yield f"line {number}", bad[number], line.decode().rstrip("\r\n")
+        print(line.removeprefix("fetch: "), file=sys.stderr)
 
 
 def row_id(value: dict, columns: Columns, number: int) -> object:

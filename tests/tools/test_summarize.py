@@ -61,7 +61,7 @@ def test_table_and_standard_input_give_a_line_for_each_conversation(reproduced, 
     done = reproduced.python("-m", "tools.summarize", str(file))
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["007", "10"]
     assert "line 4: 3 cells where the header has 2\n" in done.stderr
-    assert "row 2: no conversation is found" in done.stderr
+    assert "row 3: no conversation is found" in done.stderr
     assert f"2 rows are left out, see {file}.rejected" in done.stderr
     assert "8,x,y" in Path(f"{file}.rejected").read_text().splitlines()
     lines = '\ufeff{"id": 1, "turns": [{"speaker": "agent", "text": "late"}]}\n'
