@@ -4,7 +4,9 @@ Files are opened as fetch opens them: any encoding, separator and compression, J
 write it. JSON lines, CSV and Parquet stream.
 """
 
+import csv
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -18,6 +20,7 @@ from stages.cleaning.guessing import layout_of
 from stages.common.cli import UserError
 from stages.params import Columns
 from stages.sources.bad_rows import BadRows
+from stages.sources.csv_files import SAMPLE, read_csv
 from stages.sources.json_columns import to_table
 from stages.sources.json_files import holds_lines, parse_row, read_json
 from stages.sources.json_layouts import rows_of
@@ -29,6 +32,7 @@ from tools.csv_rows import Numbered, csv_frames, texts_of
 
 JSON = ("json", "jsonl", "ndjson")
 CSV = ("csv", "tsv")
+JSON_START = re.compile(rb'\s*(\[\s*[{"\]]|\{\s*["}])')
 Reject = Callable[[str, str, str], None]  # takes the place, what is wrong, what stood there
 
 
@@ -37,6 +41,26 @@ def kind_of(path: Path) -> str:
     if format_of(path) in FORMATS:
         return format_of(path)
     return "jsonl" if holds_lines(path, encoding_of(path), True) else "text"
+
+
+def kind_of_piped(path: Path, columns: Columns) -> str:
+    """As `kind_of`, of a file without a name: its content alone tells JSON and CSV from a text."""
+    if (kind := kind_of(path)) != "text":
+        return kind
+    with open_text(path, encoding_of(path)) as file:
+        if JSON_START.match(file.read(SAMPLE)):
+            return "json"
+    return "csv" if names_columns(path, columns) else "text"
+
+
+def names_columns(path: Path, columns: Columns) -> bool:
+    """Whether the first line is the header of a table, which a conversation's is hardly."""
+    try:
+        names = read_csv(path, encoding_of(path)).schema.names
+    except (UserError, StopIteration, csv.Error):
+        return False
+    named = {*OWN, "id", columns.id}
+    return len(names) > 1 and (bool(named & {*names}) or reaches(columns, tuple(names)))
 
 
 def read_rows(path: Path, kind: str, columns: Columns, size: int, reject: Reject) -> Iterator[Rows]:

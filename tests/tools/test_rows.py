@@ -1,5 +1,9 @@
 """Rows of a table keep their numbers after rows that cannot be read, and each of those is named."""
 
+import json
+from io import BytesIO
+from types import SimpleNamespace
+
 import polars as pl
 import pytest
 
@@ -7,7 +11,8 @@ from stages.common.cli import UserError
 from stages.params import load
 from tests.helpers.data import ROOT
 from tools.conversations import render
-from tools.rows import kind_of, read_rows
+from tools.rows import kind_of, kind_of_piped, read_rows
+from tools.summarize.printing import input_file
 
 PARAMS = load(ROOT / "params.yaml")
 
@@ -16,7 +21,8 @@ def read(path, size: int = 2) -> tuple[list, list[str]]:
     """Ids of the conversations that are found, and the faults of other rows."""
     ids, faults = [], []
     reject = lambda place, why, _row: faults.append(f"{place}: {why}")
-    for rows in read_rows(path, kind_of(path), PARAMS.clean.columns, size, reject):
+    kind = kind_of(path) if path.suffix else kind_of_piped(path, PARAMS.clean.columns)
+    for rows in read_rows(path, kind, PARAMS.clean.columns, size, reject):
         texts, wrong = render(rows, PARAMS.clean)
         ids += [rows.ids[i] for i in sorted(texts)]
         faults += [f"{rows.places[i]}: {why}" for i, why in wrong.items()]
@@ -89,3 +95,53 @@ def test_a_table_without_a_row_is_refused(tmp_path, text, said):
     (tmp_path / "x.csv").write_text(text)
     with pytest.raises(UserError, match=said):
         read(tmp_path / "x.csv")
+
+
+TURNS = [{"speaker": "agent", "text": "late"}]
+CHATS = [{"id": "a", "turns": TURNS}, {"id": "b", "turns": TURNS}]
+PIPED = {
+    "a list": ("json", json.dumps(CHATS)),
+    "an indented list": ("json", "\ufeff" + json.dumps(CHATS, indent=2)),
+    "an indented object": ("json", json.dumps(CHATS[0], indent=2)),
+    "rows below a key": ("json", json.dumps({"data": CHATS}, indent=1)),
+    "objects one after the other": ("json", "\n".join(json.dumps(c, indent=2) for c in CHATS)),
+    "an object in a line": ("jsonl", json.dumps(CHATS[0]) + "\n"),
+    "lines": ("jsonl", "".join(json.dumps(c) + "\n" for c in CHATS)),
+    "csv": ("csv", 'id,conversation\na,"customer: hi\nagent: yes"\nb,hi\n'),
+    "csv with a bad row": ("csv", "id;dialogue\na;hi there\nb;x;y\nc;hi again\n"),
+    "tsv": ("tsv", "conversation\tnote\nhi there\tx\nhi again\ty\n"),
+}
+
+
+@pytest.mark.parametrize("name", PIPED)
+def test_standard_input_is_read_as_the_file_of_its_content(tmp_path, name):
+    kind, text = PIPED[name]
+    for file in (tmp_path / f"x.{kind}", tmp_path / "x"):
+        file.write_text(text)
+    ids, faults = read(tmp_path / "x")
+    assert (ids, faults) == read(tmp_path / f"x.{kind}")
+    assert len(ids) == (1 if "object in" in name or "indented object" in name else 2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Customer: hi, id 5\nAgent: yes, of course",
+        "[12.03.24, 10:00] Mira: hi\n[12.03.24, 10:01] Tom: hello",
+        "{sic} Mira: hi",
+        "Mira, hi\nTom, hello",
+        "conversation\nMira: hi",
+        "sep=;\n",
+        "",
+    ],
+)
+def test_a_text_on_standard_input_is_one_conversation(tmp_path, text):
+    (tmp_path / "x").write_text(text)
+    assert kind_of_piped(tmp_path / "x", PARAMS.clean.columns) == "text"
+
+
+def test_broken_json_on_standard_input_is_no_conversation(monkeypatch):
+    broken = json.dumps(CHATS, indent=2)[:-9].encode()
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=BytesIO(broken)))
+    with pytest.raises(UserError, match=r"^standard input is not valid JSON"), input_file("-") as x:
+        read(x)

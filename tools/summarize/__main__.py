@@ -7,8 +7,8 @@
 A text is one conversation: a line a turn, opened by the speaker's name and a colon, or a chat as a
 phone exports it. A table (.jsonl .ndjson .json .csv .tsv .parquet .xlsx, compressed or not) has a
 conversation a row, where the training data had it, or in `turns` or `conversation`; `id` is
-optional. `-` is standard input, a text or JSON lines. Rows that cannot be read are named by number
-on stderr and written to FILE.rejected.
+optional. `-` is standard input: a text, JSON, or CSV whose header has `id` or such a column. Rows
+that cannot be read are named by number on stderr and written to FILE.rejected.
 
 With --out, each file of the sources (files, folders, patterns, URLs) becomes a Parquet file of ids
 and summaries in that folder, and its bad rows a file beside it. The same command goes on after a

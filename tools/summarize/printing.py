@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from stages.common.atomic_io import disk_errors, need
 from stages.common.cli import UserError
 from stages.params import Params
-from tools.rows import kind_of
+from tools.rows import kind_of, kind_of_piped
 from tools.summarize.engines import as_trained, summarizer
 
 if TYPE_CHECKING:
@@ -24,7 +24,12 @@ def print_file(name: str, args: argparse.Namespace, params: Params) -> None:
     """`name` is a path, or - for standard input."""
     with input_file(name) as path:
         usage, params = as_trained(params)
-        kind = "jsonl" if args.jsonl else kind_of(path)
+        if args.jsonl:
+            kind = "jsonl"
+        elif name == "-":
+            kind = kind_of_piped(path, params.clean.columns)
+        else:
+            kind = kind_of(path)
         show = print_summary if kind == "text" else print_summaries
         show(name, path, kind, args, params, usage)
 
@@ -41,7 +46,10 @@ def input_file(name: str) -> Iterator[Path]:
     with NamedTemporaryFile() as copy:
         shutil.copyfileobj(sys.stdin.buffer, copy)
         copy.flush()
-        yield Path(copy.name)
+        try:
+            yield Path(copy.name)
+        except UserError as error:
+            raise UserError(str(error).replace(copy.name, "standard input")) from None
 
 
 def print_summary(
