@@ -70,6 +70,7 @@ Float = Annotated[float, BeforeValidator(number)]
 Share = Annotated[Float, Field(ge=0, le=1)]
 Count = Annotated[Int, Field(ge=1)]
 Whole = Annotated[Int, Field(ge=0)]
+Seed = Annotated[Int, Field(ge=0, lt=2**32)]  # as numpy takes it
 Positive = Annotated[Float, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
 Fold = Annotated[str, AfterValidator(fold)]
@@ -243,6 +244,9 @@ class FormatPrompts(Section):
     def one_conversation(self) -> "FormatPrompts":
         if self.template.count("{conversation}") != 1:
             raise ValueError("template must hold {conversation} exactly once")
+        if r"\n" in self.template:  # as a shell passes it on in `-S`
+            yaml_way = r'in params.yaml, in double quotes: "Dialog: {conversation}\nSummary:"'
+            raise ValueError(r"template has a literal \n, no new line: write it " + yaml_way)
         return self
 
 
@@ -274,7 +278,7 @@ class Ranking(Section):
 
 
 class Finetune(Section):
-    seed: Whole
+    seed: Seed
     lora: Lora
     max_train_samples: Count | None
     max_eval_samples: Count | None
@@ -317,7 +321,7 @@ class Generate(Section):
     do_sample: bool
     temperature: Positive
     top_p: Annotated[Float, Field(gt=0, le=1)]
-    seed: Whole
+    seed: Seed
 
     @model_validator(mode="after")
     def one_strategy(self) -> "Generate":
@@ -331,7 +335,7 @@ class Generate(Section):
 class Score(Section):
     tokenizer: Literal["auto", "13a", "zh", "ja-mecab", "ko-mecab", "char", "flores200", "intl"]
     bootstrap_samples: Annotated[Int, Field(ge=100)]
-    seed: Whole
+    seed: Seed
     constant: Text
     classifier: Text | None
     pmi: bool
@@ -410,4 +414,6 @@ def _sentence(error: ValidationError) -> str:
     if isinstance(value, (dict, BaseModel)):
         return f"{key}: {message}"
     shown = "nan" if isinstance(value, float) and math.isnan(value) else repr(value)[:80]
-    return f"{key} is {shown}: {message[0].lower()}{message[1:]}"
+    if not message[:2].isupper():  # such as YAML
+        message = message[0].lower() + message[1:]
+    return f"{key} is {shown}: {message}"
