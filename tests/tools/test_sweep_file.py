@@ -14,6 +14,7 @@ SWEEPS = [
     ("- a", "sweep.yaml"),
     ({"name": "1 x"}, "name"),
     ({"trials": 0}, "trials"),
+    ({"seed": 2**32}, "seed"),
     ({"space": {}}, "space"),
     ({"more": 1}, "more"),
     ({"space": {"finetune.lora.r": {"low": 1}}}, "space.finetune.lora.r: give either"),

@@ -99,7 +99,7 @@ def run_trial(
 ) -> None:
     # A seed for each draw: a sweep that goes on, and several workers, do not draw values twice.
     # The values of a trial that was interrupted are first in line, whatever the seed.
-    seed = sweep.seed + len(finished(study)) + under_way(study)
+    seed = (sweep.seed + len(finished(study)) + under_way(study)) % 2**32
     liar = under_way(study) > 0  # keep away from what others try at this moment
     study.sampler = TPESampler(n_startup_trials=sweep.random, seed=seed, constant_liar=liar)
     trial = study.ask(space)

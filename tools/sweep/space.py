@@ -49,7 +49,7 @@ class Values(Section):
 class Sweep(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z][\w-]*$")]
     trials: Annotated[int, Field(ge=1)]
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]  # as numpy takes it
     random: Annotated[int, Field(ge=1)]
     prune_after: Annotated[int, Field(ge=1)]
     set: dict[str, Value] = {}
