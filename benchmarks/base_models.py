@@ -163,6 +163,8 @@ tokens; the table is what was found for each family, built tiny with random weig
   does. Either gives the tokens of one prompt alone.
 - Of a model that also sees or hears, only the text part is loaded, trained and exported, where
   transformers has that part alone; else the text layers are trained, and the rest stays as it is.
+- The table is of models, not of tokenizers: one needs a `tokenizer.json`, or files that transformers
+  turns into one. Those that ByT5, BioGPT and CTRL come with are Python alone, and are refused.
 - `finetune.lora.target_modules: all-linear` adapts every linear layer but the output embedding.
 - A base that was saved quantised (bitsandbytes; others where their package is installed) is trained
   as it is, with `model.quantization: none`; `tools.export` merges into dense weights.

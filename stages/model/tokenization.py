@@ -64,6 +64,17 @@ def tokenize_prompts(
     return prompts
 
 
+def check_places(tokenizer, folder) -> None:
+    """Raise a `UserError` for a tokenizer of Python alone, as ByT5's, BioGPT's and CTRL's are: it
+    does not tell where in the text a token stands, without which no conversation can be cut."""
+    if not tokenizer.is_fast:
+        raise UserError(
+            f"the tokenizer in {folder} ({type(tokenizer).__name__}) does not tell where in the text"
+            " its tokens stand, so no long conversation can be cut: choose a base model that has a"
+            " tokenizer.json"
+        )
+
+
 def prompt_text(tokenizer, ids: list[int]) -> str:
     """The text of a prompt of token ids, for a program that tokenizes it, and adds a BOS, itself."""
     bos = [tokenizer.bos_token_id]

@@ -31,6 +31,11 @@ BASES = {
         edit_json(f / "config.json", eos_token_id=None),
         (f / "generation_config.json").unlink(),
     ],
+    "tokenizer of Python alone": lambda f: [
+        (f / "tokenizer.json").unlink(),
+        edit_json(f / "tokenizer_config.json", tokenizer_class="ByT5Tokenizer"),
+        edit_json(f / "config.json", vocab_size=500),
+    ],
     "tokens without embedding": lambda f: edit_json(f / "config.json", vocab_size=200),
     "an encoder-decoder": lambda f: edit_json(f / "config.json", model_type="t5"),
     "code of its own": lambda f: edit_json(
@@ -70,6 +75,16 @@ def test_base_models(tmp_path, tiny_llama, name):
         load_tokenizer(folder)
         load_base(folder, "none", choose_hardware("fp32"))
     assert str(folder) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_tokenizer_that_does_not_tell_where_its_tokens_stand_is_refused(tmp_path, tiny_llama):
+    """Not after minutes, at the first conversation that is too long."""
+    from stages.model.loading import load_tokenizer
+
+    folder = copied(tiny_llama, tmp_path / "base")
+    BASES["tokenizer of Python alone"](folder)
+    with pytest.raises(UserError, match=r"ByT5Tokenizer.* choose a base model .*tokenizer\.json$"):
+        load_tokenizer(folder)
 
 
 def test_a_sentencepiece_tokenizer_names_its_package(tmp_path, tiny_llama, monkeypatch):
