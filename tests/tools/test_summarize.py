@@ -164,3 +164,10 @@ def test_unusable_file_is_named(tmp_path, kind):
     done = python("-m", "tools.summarize", "chat.txt", cwd=tmp_path)
     assert done.returncode == 1 and "chat.txt" in done.stderr
     assert "Traceback" not in done.stderr and done.stdout == ""
+
+
+@pytest.mark.parametrize("tool", ["summarize", "app", "export"])
+def test_in_a_folder_below_it_says_where_to_run(tmp_path, tool):
+    done = python("-m", f"tools.{tool}", *(["x"] if tool == "export" else []), cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.endswith("does not exist: run from the root of the repository\n")

@@ -24,10 +24,10 @@ def main() -> None:
     args = arguments()
     token = os.environ.get("SUMMARIZER_TOKEN") or None
     check(args.host, token)
+    params = load()  # first: it tells who runs this from another folder
     if not args.rate:
         need(BASE, "run `make repro` first")
         need(ADAPTER, "run `make repro` first")
-    params = load()
     params = params.model_copy(
         update={"generate": params.generate.model_copy(update={"server": None})}
     )

@@ -27,9 +27,9 @@ ENGINES = ("local", "ray")
 
 def main() -> None:
     args = arguments()
+    params = with_server(load(), args)  # first: it tells who runs this from another folder
     need(BASE, "run `make repro` first")
     need(ADAPTER, "run `make repro` first")
-    params = with_server(load(), args)
     if args.out:
         from tools.summarize.archive import summarize_archive
 
