@@ -26,7 +26,7 @@ from stages.sources.json_files import holds_lines, parse_row, read_json
 from stages.sources.json_layouts import rows_of
 from stages.sources.tables import FORMATS, read_file
 from stages.sources.text import encoding_of, open_text
-from stages.sources.unpacking import format_of
+from stages.sources.unpacking import blocks, format_of
 from tools.conversations import OWN, Rows, is_text, reaches
 from tools.csv_rows import Numbered, csv_frames, texts_of
 
@@ -40,6 +40,8 @@ def kind_of(path: Path) -> str:
     """A format of tables, by the file's name or because its first line is a JSON object; or text."""
     if format_of(path) in FORMATS:
         return format_of(path)
+    if next(blocks(path), b"").startswith(b"%PDF-"):  # parts of it may look like text
+        raise UserError(f"{path} is not a text file")
     return "jsonl" if holds_lines(path, encoding_of(path), True) else "text"
 
 

@@ -145,3 +145,13 @@ def test_broken_json_on_standard_input_is_no_conversation(monkeypatch):
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=BytesIO(broken)))
     with pytest.raises(UserError, match=r"^standard input is not valid JSON"), input_file("-") as x:
         read(x)
+
+
+@pytest.mark.parametrize(
+    "content", [b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj\n", b"%PDF-1.4\n1 0 obj\n"]
+)
+def test_a_pdf_is_no_text(tmp_path, content):
+    """Neither one that has bytes of no text, nor one that could be read as a conversation."""
+    (tmp_path / "x.pdf").write_bytes(content)
+    with pytest.raises(UserError, match=r"x\.pdf is not a text file$"):
+        kind_of(tmp_path / "x.pdf")
