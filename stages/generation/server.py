@@ -11,6 +11,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from zlib import crc32
 
 import httpx2
 
@@ -72,8 +73,8 @@ async def complete_all(server: Server, texts: list[str], knobs: Generate) -> lis
     ) as client:
         model = server.model or await only_model(client, server)
 
-        async def ask(number: int, text: str) -> tuple[str, bool]:
-            body = {"model": model, "prompt": text, **settings(knobs, number)}
+        async def ask(text: str) -> tuple[str, bool]:
+            body = {"model": model, "prompt": text, **settings(knobs, text)}
             async with free:
                 answer = await send(client, server, "POST", "/v1/completions", body, NO_PENALTY)
             try:
@@ -82,7 +83,7 @@ async def complete_all(server: Server, texts: list[str], knobs: Generate) -> lis
             except (KeyError, TypeError, ValueError):
                 raise other_protocol(server) from None
 
-        tasks = [asyncio.ensure_future(ask(*item)) for item in enumerate(texts)]
+        tasks = [asyncio.ensure_future(ask(text)) for text in texts]
         try:
             return await asyncio.gather(*tasks)
         finally:
@@ -90,15 +91,19 @@ async def complete_all(server: Server, texts: list[str], knobs: Generate) -> lis
                 task.cancel()
 
 
-def settings(knobs: Generate, number: int) -> dict:
-    """What a request says beside its prompt. Each prompt has a seed of its own."""
+def settings(knobs: Generate, prompt: str) -> dict:
+    """What a request says beside its prompt.
+
+    Each prompt has a seed of its own, from its text: whatever batch, file or resumed run it is in,
+    it is sampled alike. 31 bits, since llama.cpp takes 2**32 - 1 for no seed.
+    """
     if not knobs.do_sample:
         return {"max_tokens": knobs.max_new_tokens, "temperature": 0.0}
     return {
         "max_tokens": knobs.max_new_tokens,
         "temperature": knobs.temperature,
         "top_p": knobs.top_p,
-        "seed": knobs.seed + number,
+        "seed": (knobs.seed + crc32(prompt.encode("utf-8", "surrogatepass"))) % 2**31,
     }
 
 

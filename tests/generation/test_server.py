@@ -128,10 +128,20 @@ def test_a_server_adds_no_penalty_of_its_own(served, do_sample):
     assert len(served.bodies) == 30
 
 
-def test_sampled_prompts_have_seeds_of_their_own(served):
-    ask(served.server_port, [[0, n] for n in range(9)], do_sample=True, seed=5, top_p=0.5)
-    assert sorted(body["seed"] for body in served.bodies) == list(range(5, 14))
-    assert {(b["temperature"], b["top_p"]) for b in served.bodies} == {(1.0, 0.5)}
+def test_sampled_prompts_have_seeds_of_their_own_in_every_batch(served):
+    def seeds(prompts: list[list[int]], seed: int) -> dict[str, int]:
+        served.bodies.clear()
+        ask(served.server_port, prompts, do_sample=True, seed=seed, top_p=0.5)
+        assert {(b["temperature"], b["top_p"]) for b in served.bodies} == {(1.0, 0.5)}
+        return {body["prompt"]: body["seed"] for body in served.bodies}
+
+    first, second = ([[0, n] for n in numbers] for numbers in (range(50), range(50, 99)))
+    batches = seeds(first, 5) | seeds(second, 5)
+    assert len(set(batches.values())) == len(batches) == 99
+    assert all(0 <= seed < 2**31 for seed in batches.values())
+    assert seeds(second + first, 5) == batches
+    assert not batches.items() & seeds(first, 6).items()
+    assert all(0 <= seed < 2**31 for seed in seeds(first, 2**32 - 1).values())
 
 
 def test_faults_of_a_busy_server_cost_no_answer(served, capsys):
