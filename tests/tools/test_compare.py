@@ -194,6 +194,27 @@ def test_two_tests_have_no_verdict_though_their_ids_are_equal(repository, unlike
     assert ("### Faithfulness" in body) == (unlike != "test data")
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_conversations_cleaned_otherwise_are_one_test_by_their_references(repository, same):
+    dep = {"path": "data/clean/test.parquet", "hash": "md5", "md5": "1" * 32}
+
+    def write(tuned: int, constant: list[int], md5: str) -> None:
+        write_metrics(repository, {f"test-{n}": tuned for n in range(40)})
+        rows = [[f"test-{n}", "constant", *counts(constant[n])] for n in range(40)]
+        with open(repository.root / "metrics/dialogues.csv", "a") as out:
+            out.writelines(",".join(map(str, row)) + "\n" for row in rows)
+        write_lock(repository, score={"cmd": "x", "deps": [dep | {"md5": md5 * 32}]})
+
+    plain = [5 + n % 3 for n in range(40)]
+    write(10, plain, "1")
+    save(repository)
+    write(18, plain if same else [*plain[1:], plain[0]], "2")
+    body = against_main()
+    assert (", significant**" in body) == same == (": no verdict**" not in body)
+    assert ("differs in its conversations, and not in its references" in body) == same
+    assert "### Faithfulness" not in body
+
+
 def test_metrics_older_than_code_or_params_are_reported(repository):
     (repository.root / "stage.py").write_text("pass\n")
     stage = {

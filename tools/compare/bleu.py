@@ -17,7 +17,7 @@ from stages.scoring.significance import (
 from tools.compare import changes
 from tools.compare.dialogues import read_counts
 from tools.compare.markdown import code, folded, table
-from tools.compare.one_test import other_bleu, other_data
+from tools.compare.one_test import other_bleu, other_references
 from tools.compare.revision import Revision
 from tools.compare.summaries import read_summaries
 
@@ -62,7 +62,7 @@ def bleu_section(old: list[Revision], new: list[Revision], notes: list[str]) -> 
 
 def unlike_tests(base: Revision, head: Revision) -> str:
     """How the two were scored otherwise; empty where they can be compared."""
-    found = ["on other test data"] if other_data(base, head) else []
+    found = ["on other test data"] if other_references(base, head) else []
     found += ["with another signature of BLEU"] if other_bleu(base, head) else []
     return " and ".join(found)
 

@@ -2,7 +2,7 @@
 
 from tools.compare import changes
 from tools.compare.markdown import code, folded, row_line, table, value
-from tools.compare.one_test import TEST_SPLIT, other_bleu, other_data
+from tools.compare.one_test import TEST_SPLIT, other_bleu, other_data, other_references
 from tools.compare.revision import Revision
 
 
@@ -45,8 +45,10 @@ def stages_section(base: Revision, head: Revision, notes: list[str]) -> list[str
                 "not run since. `dvc repro` runs it."
             )
     changed = changes.stage_changes(old, new) if old and new else {}
-    if other_data(base, head):
+    if other_references(base, head):
         notes.append(f"`{TEST_SPLIT}` differs: the two scores are not of the same test.")
+    elif other_data(base, head):
+        notes.append(f"`{TEST_SPLIT}` differs in its conversations, and not in its references.")
     if not changed:
         return []
     made_by = changes.producers(old) | changes.producers(new)
