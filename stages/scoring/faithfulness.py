@@ -159,8 +159,10 @@ class Conversation:
         self.words = split(text)
         self.quantities = Held(text)
         self.speakers = Speakers(turns, split)
-        self.names = NamesHeld(text)
-        self.vocabulary = Vocabulary(text)
+        # People who speak are known, too, where a summary has a form that `speakers` misses.
+        known = "\n".join([text, *self.speakers.people])
+        self.names = NamesHeld(known)
+        self.vocabulary = Vocabulary(known)
 
 
 def text_of(turns: list[dict]) -> str:

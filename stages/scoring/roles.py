@@ -19,6 +19,27 @@ Split = Callable[[str], list[str]]  # a text into words
 FEWEST_WORDS = 2
 MUCH_MORE = 3
 SPACELESS = regex.compile(f"[{UNSPACED}]", regex.VERSION1)
+BESIDE = rf"[^\W_\p{{M}}{UNSPACED}]"  # a letter or digit that makes another word of a name
+CAPITAL = regex.compile(r"[\p{Lu}\p{Lt}]")
+CASED_WORD = regex.compile(r"[\p{Lu}\p{Lt}\p{Ll}][\p{L}\p{M}'’.-]*")
+# Letters whose large and small forms are no pairs: Turkish has two of the first, German none of ß.
+ANY_I, SHARP = regex.compile("[iIıİ]\u0307?"), regex.compile("(?:ß|ẞ|[sS][sS])")
+SHORTEST_ROLE, SHORTEST_NAME = 4, 5  # letters of a label that may have an ending
+# What somebody is, not who. Scripts without capitals need no list.
+ROLE = regex.compile(
+    r"(?i)(?<!\p{L})(?:customer|client|user|buyer|seller|shopper|consumer|caller|visitor|guest|patient"
+    r"|passenger|agent|assistant|advis[eo]r|operator|support|service|system|bot|chatbot|human|admin"
+    r"|staff|team|representative|rep|employee|technician|desk|member|speaker|person|participant"
+    r"|interviewe[er]|doctor|nurse|teacher|student|manager|clerk|driver|host|officer|vendor|expert"
+    r"|moderator|man|woman|boy|girl|mother|father|mum|mom|dad|wife|husband|friend|brother|sister"
+    r"|kunde?|kundin|kundeservice|kundtjänst|berater(?:in)?|mitarbeiter(?:in)?|(?:be)?nutzer(?:in)?"
+    r"|medarbejder|medarbetare|cliente?|clienta|agentin|agente|usuari[oa]|usuári[oa]|utente"
+    r"|utilisat(?:eur|rice)|conseill(?:er|ère)|vendeu(?:r|se)|vendedora?|asesora?|asistente"
+    r"|assistente|operadora?|operatore|opérat(?:eur|rice)|atendente|consulente|paciente|klant"
+    r"|medewerker|klient(?:ka)?|konsultant(?:ka)?|doradca|sprzedawca|zákazník|asiakas|ügyfél"
+    r"|müşteri|temsilci|danışman|клиент|покупатель|пользователь|агент|оператор|консультант|менеджер"
+    r"|клієнт|покупець|πελάτης|khách|pelanggan)(?!\p{L})"
+)
 
 
 @dataclass(frozen=True)
@@ -54,11 +75,27 @@ class Weights:
         return math.log((self.size + 1) / (self.frequency[word] + 0.5))
 
 
-def mention_of(label: str) -> str:
-    """A pattern for a speaker's name, also with an ending of one or two letters, as a plural has."""
+def key_of(label: str) -> str:
+    """The same for each way to write a speaker's name in large and small letters."""
+    return ANY_I.sub("i", label).casefold()
+
+
+def mention_of(label: str, capitals: bool) -> str:
+    """A pattern for a speaker's name, also with an ending of one or two letters, as a plural has.
+
+    What may be a person's name is looked for with its capital, if the text has `capitals`, and
+    without an ending if it is short: Will is not in "will", nor Tim in "time".
+    """
+    name = ANY_I.sub(ANY_I.pattern, SHARP.sub(SHARP.pattern, regex.escape(label)))
+    name = f"(?i:{name})"
     if SPACELESS.search(label):
-        return regex.escape(label)
-    return rf"(?<![\p{{L}}\p{{N}}]){regex.escape(label)}\p{{L}}{{0,2}}(?![\p{{L}}\p{{N}}])"
+        return name
+    cased = CASED_WORD.fullmatch(label)
+    person = cased and not ROLE.search(label)
+    short = cased and len(label) < (SHORTEST_NAME if person else SHORTEST_ROLE)
+    first = f"(?={CAPITAL.pattern})" if person and CAPITAL.match(label) else ""
+    ending = ("" if person else "s?") if short else r"\p{L}{0,2}"
+    return rf"(?<!{BESIDE}){first if capitals or short else ''}{name}{ending}(?!{BESIDE})"
 
 
 class Speakers:
@@ -66,20 +103,31 @@ class Speakers:
 
     def __init__(self, turns: list[dict], split: Split):
         self.said: dict[str, set[str]] = {}
+        keys: dict[str, str] = {}  # by label, as it is written
         for turn in turns:
-            if turn["speaker"]:
-                words = self.said.setdefault(turn["speaker"].casefold(), set())
-                words.update(split(turn["text"]))
+            if label := (turn["speaker"] or "").strip():
+                keys[label] = key_of(label)
+                self.said.setdefault(keys[label], set()).update(split(turn["text"]))
         self.uses = Counter(word for words in self.said.values() for word in words)
-        labels = sorted(self.said, key=len, reverse=True)
-        # Without labels it finds nothing.
-        pattern = "|".join(map(mention_of, labels)) or "(?!)"
-        self.pattern = regex.compile(pattern, regex.IGNORECASE)
+        # The longer first: Anna is not Ann with an ending.
+        self.labels = sorted(keys, key=len, reverse=True)
+        self.keys = [keys[label] for label in self.labels]  # by the group of the pattern
+        self.patterns = {
+            capitals: regex.compile(
+                "|".join(f"({mention_of(label, capitals)})" for label in self.labels) or "(?!)"
+            )
+            for capitals in (False, True)
+        }
+        self.people = [label for label in self.labels if not ROLE.search(label)]
         self.split = split
+
+    def pattern(self, summary: str) -> regex.Pattern:
+        """Finds the speakers' names in this summary, and nothing where no speaker has a name."""
+        return self.patterns[bool(CAPITAL.search(summary))]
 
     def hide(self, summary: str, filler: str = "\ufffc") -> str:
         """The summary without the speakers' names, each character else where it was."""
-        return self.pattern.sub(lambda match: filler * len(match[0]), summary)
+        return self.pattern(summary).sub(lambda match: filler * len(match[0]), summary)
 
     def mentions(self, summary: str, weights: Weights) -> list[Mention]:
         """A mention for each sentence that names a speaker: of the first that it names.
@@ -88,13 +136,12 @@ class Speakers:
         """
         if len(self.said) < 2:
             return []
-        found = []
+        found, pattern = [], self.pattern(summary)
         for start, end in sentences(summary):
-            match = self.pattern.search(summary, start, end)
+            match = pattern.search(summary, start, end)
             if not match:
                 continue
-            named = match[0].casefold()
-            said = next(words for label, words in self.said.items() if named.startswith(label))
+            said = self.said[self.keys[match.lastindex - 1]]
             words = {word for word in self.split(summary[start:end]) if self.uses[word] == 1}
             own = sum(weights[word] for word in words & said)
             other = sum(weights[word] for word in words - said)

@@ -157,3 +157,14 @@ def test_any_text_has_measures_and_holds_itself(conversation, summary):
     same = check(conversation, turns)
     assert same.measures["number_precision"] in (None, 100)
     assert same.measures["coverage"] in (None, 100)
+
+
+@pytest.mark.parametrize("named", ["tim", "Tims", "Ivana", "Schmidt"])
+def test_a_speaker_in_a_form_that_is_no_mention_is_known(named):
+    turns = [
+        {"speaker": "Tim Schmidt", "text": "the parcel is late"},
+        {"speaker": "Tim", "text": "so is mine"},
+        {"speaker": "Ivan", "text": "please wait"},
+    ]
+    assert spans(f"Customer says that {named} is late.", turns=turns) == []
+    assert spans("Customer says that Tamara is late.", turns=turns) == [("Tamara", "name")]
