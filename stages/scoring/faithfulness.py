@@ -12,7 +12,8 @@ from pathlib import Path
 
 from stages.common.words import RougeTokenizer, Words
 from stages.scoring.extractive import bigram_precision, coverage_and_density
-from stages.scoring.names import Capitals, Name, NamesHeld, names
+from stages.scoring.names import Capitals, Name, names
+from stages.scoring.names_held import NamesHeld
 from stages.scoring.new_words import NewWords, Vocabulary
 from stages.scoring.quantities import Held, Quantity, quantities
 from stages.scoring.roles import Speakers, Weights, role_precision

@@ -1,11 +1,9 @@
-"""Names in a summary, by their capitals, and whether the conversation holds them.
+"""Names in a summary, by their capitals."""
 
-Conversations may be in lower case, so a name is looked for there without regard to case.
-"""
-
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import regex
 
@@ -18,17 +16,19 @@ SMALL = regex.compile(r"\p{Ll}")
 # Between two words, what may be the end of a sentence, of a title or of a label.
 STOP = regex.compile(r"""[\p{Sentence_Terminal}:;…\n•"“”„«»()\[\]–—]""")
 PLACEHOLDER = regex.compile(r"\(\p{Ll}+\)")  # what redaction leaves: (phone)
-DAYS = "monday tuesday wednesday thursday friday saturday sunday"
-MONTHS = "january february april june july august september october november december"
 MOST_CAPITALS = 0.2  # of the words inside sentences; German has 0.3, English below 0.1
-SHORTEST = 4  # letters of a name that may be a part of a longer word
+LONGEST_RUN = 4  # words that may be written as one
+SHORTEST = 4  # letters of a word without a capital that may be the first or last of them
 
 
 @dataclass(frozen=True)
 class Name:
+    """`runs`: what its neighbours and it make as one word, in lower case, as a handle may have it."""
+
     start: int
     end: int
     text: str
+    runs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -72,46 +72,25 @@ def names(text: str, capitals: Capitals) -> list[Name]:
     """
     found = [Name(*match.span(), match[0]) for match in PLACEHOLDER.finditer(text)]
     if capitals.mark_names:
-        marks = bool(SMALL.search(text))
+        marks, words = bool(SMALL.search(text)), list(WORD.finditer(text))
         for match, first in words_of(text):
             inside = marks and not first and CAPITAL.match(match[0])
             if inside or match[0].casefold() in capitals.names:
-                found.append(Name(*match.span(), match[0]))
+                found.append(Name(*match.span(), match[0], runs(words, *match.span())))
     return sorted(found, key=lambda name: name.start)
 
 
-@dataclass
-class NamesHeld:
-    """The words of a conversation, in which names are looked for."""
+def runs(words: list[regex.Match], start: int, end: int) -> frozenset[str]:
+    """Neighbouring words as one, of which text[start:end] is a part: Marks and Spencer.
 
-    text: str
-    words: list[str] = field(init=False)
-    known: set[str] = field(init=False)
-
-    def __post_init__(self):
-        folded = self.text.casefold()
-        self.words = WORD.findall(folded)
-        self.known = set(self.words) | set(PLACEHOLDER.findall(folded))
-        self.initials = "".join(word[0] for word in self.words)
-        # Short for, and part of: mon for Monday, amazonhelp for Amazon.
-        for full in [*DAYS.split(), *MONTHS.split()]:
-            if {full[:3], full[:4], full[:5]} & self.known:
-                self.known.add(full)
-
-    def __contains__(self, name: Name) -> bool:
-        word = name.text.casefold()
-        parts = WORD.findall(word)
-        if len(parts) > 1:
-            known = {*parts, "".join(parts)} & self.known
-            return "".join(parts) in known or known >= set(parts)
-        if word in self.known or word.removesuffix("s") in self.known:
-            return True
-        if name.text.isupper() and len(word) > 2 and word in self.initials:  # estimated time …
-            return True
-        if len(word) < SHORTEST:
-            return False
-        return any(
-            word in other or (word.startswith(other) and len(word) <= len(other) + 2)
-            for other in self.known
-            if len(other) >= SHORTEST
-        )
+    A short word is their first or last only with a capital: "for Ward" is no "forward".
+    """
+    first = bisect_left(words, start, key=lambda match: match.start())
+    last = bisect_left(words, end, key=lambda match: match.start())
+    ends = [len(match[0]) >= SHORTEST or bool(CAPITAL.match(match[0])) for match in words]
+    return frozenset(
+        "".join(match[0] for match in words[i:j]).casefold()
+        for i in range(max(0, last - LONGEST_RUN), first + 1)
+        for j in range(last, min(len(words), i + LONGEST_RUN) + 1)
+        if (i, j) != (first, last) and ends[i] and ends[j - 1]
+    )
