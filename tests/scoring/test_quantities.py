@@ -1,7 +1,13 @@
 """Numbers, amounts, times and dates are compared by what they mean, in any writing."""
 
-import pytest
+import time
+from itertools import permutations
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.scoring.number_words import english_values
 from stages.scoring.quantities import Held, quantities
 
 SAME = [
@@ -44,7 +50,60 @@ SAME = [
     ("v1.0.64.399", "1.0.64.399"),
     ("10.00 coupon", "10"),
 ]
+# The same in each of these writings, whichever is the conversation's.
+WRITINGS = [
+    ["120 pounds", "one hundred and twenty pounds", "£120", "one hundred twenty pounds"],
+    ["250,000 euros", "two hundred and fifty thousand euros", "€ 250.000", "250k euros"],
+    ["2005", "two thousand and five", "two thousand five", "two thousand and five"],
+    ["5 dollars", "five dollars", "$5", "five bucks"],
+    ["june 25th", "June twenty-fifth", "25. Juni", "the twenty-fifth of June", "25 juin"],
+    ["march 1st", "the first of March", "March the first", "1. März", "1er mars", "01/03"],
+    ["on march 21", "am 21.3.", "bis 21.03.", "am 21.03 dann", "am 21. März", "March 21", "21. 3. dne",
+     "March twenty-first", "el 21 de marzo", "21/3"],
+    ["21.03.2024", "am 21. 3. 2024", "21 mars 2024", "2024-03-21"],
+    ["5pm", "17h", "17:00", "17 h", "17 Uhr", "five pm", "17 heures", "5 p.m."],
+    ["5:30 pm", "17h30", "17:30", "17 h 30", "five thirty pm", "17 heures 30", "17 Uhr 30"],
+    ["2 lakh rupees", "200,000 rupees", "two lakh rupees", "₹2,00,000", "2 लाख rupees", "Rs. 2 lakhs"],
+    ["3 crore", "30,000,000", "three crores", "3 करोड़"],
+    ["1.5 million", "1,5 Millionen", "1,5 Mio.", "1,5 millones", "1 500 000", "1,5 млн"],
+    ["0800 123 456", "0800123456", "0800-123-456", "(0800) 123456", "0800 / 123 456"],
+    ["06 12 34 56 78", "0612345678", "06-12-34-56-78"],
+    ["+49 711 123456", "+49 (0)711 123456", "49711123456"],
+    ["800-555-1234", "8005551234", "(800) 555-1234", "800 555 1234"],
+    ["113-1234567-1234567", "11312345671234567"],
+    ["twenty twenty-four", "2024", "２０２４"],
+    ["the twenty-second", "22nd", "22"],
+]  # fmt: skip
+SAME += [pair for same in WRITINGS for pair in permutations(same, 2)]
+SAME += [
+    ("they said 0800 then 123 456", "0800 123 456"),
+    ("0800 123 456", "ends in 456, begins with 0800"),
+    ("2 hours", "2h"),
+    ("2h", "2 hours"),
+    ("twenty second delay", "20 seconds"),
+    ("between one hundred and fifty", "100 to 50"),
+    ("one hundred and two hundred", "100 or 200"),
+    ("the fifteenth", "15"),
+]
 OTHER = [
+    ("one hundred and twenty pounds", "100 pounds"),
+    ("one hundred and twenty pounds", "20 pounds"),
+    ("one hundred and twenty pounds", "€120"),
+    ("june 25th", "June twenty-sixth"),
+    ("June twenty-fifth", "june 5th"),
+    ("am 21.3.", "am 21. April"),
+    ("am 21.3.", "March 22"),
+    ("21.3. ist es", "21 Stück"),
+    ("five am", "5pm"),
+    ("17h", "5am"),
+    ("17h30", "17:31"),
+    ("2 lakh rupees", "20,000 rupees"),
+    ("2 crore", "2 lakh"),
+    ("€5.10.", "$5.10."),
+    ("0800 123 456", "0800 123 457"),
+    ("0800123456", "0800 123 457"),
+    ("0800 123 457", "0800123456"),
+    ("800", "0800 123 456"),
     ("€5", "$5"),
     ("$5", "$50"),
     ("3am", "3pm"),
@@ -78,7 +137,14 @@ def test_another_quantity_is_not_held(conversation, summary):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "one of them asks for a second bag", "一些问题", "no numbers"]
+    "text",
+    [
+        "",
+        "one of them asks for a second bag",
+        "一些问题",
+        "no numbers",
+        "they may first call, one may ask a third of them, one second later",
+    ],
 )
 def test_words_that_are_no_claim(text):
     assert held("", text) == []
@@ -88,3 +154,66 @@ def test_positions_are_those_of_the_text():
     text = "İ paid １２ USD on 5 March at 3pm, 2 days ago"
     found = {text[one.start : one.end] for one in quantities(text) if one.claim}
     assert found == {"１２ USD", "5 March", "3pm", "2"}
+
+
+UNITS = "one two three four five six seven eight nine".split()  # noqa: SIM905
+TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()  # noqa: SIM905
+TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()  # noqa: SIM905
+
+
+def spelled(n: int, conjunction: str, hyphen: str) -> str:
+    """In English, of the test's own."""
+    for size, word in ((10**6, "million"), (1_000, "thousand"), (100, "hundred")):
+        if n >= size:
+            many, rest = divmod(n, size)
+            link = conjunction if rest < 100 else " "
+            end = link + spelled(rest, conjunction, hyphen) if rest else ""
+            return f"{spelled(many, conjunction, hyphen)} {word}{end}"
+    if n < 10:
+        return UNITS[n - 1]
+    if n < 20:
+        return TEENS[n - 10]
+    return TENS[n // 10 - 2] + (hyphen + UNITS[n % 10 - 1] if n % 10 else "")
+
+
+NUMBERS = st.one_of(st.integers(2, 2_000), st.integers(2, 10**8 - 1))
+
+
+@given(NUMBERS, st.sampled_from([" ", " and "]), st.sampled_from([" ", "-"]), NUMBERS)
+def test_any_number_is_held_as_words_and_another_is_not(n, conjunction, hyphen, other):
+    words = spelled(n, conjunction, hyphen)
+    assert english_values([w for w in words.replace("-", " ").split() if w != "and"]) == [n]
+    for unit in (" pounds", ""):
+        assert held(words + unit, f"{n}{unit}") == [True]
+        assert held(f"{n:,}{unit}", words + unit) == [True]
+        assert held(words + unit, f"{other:,}{unit}") == [other == n]
+
+
+@given(st.text("0123456789", min_size=9, max_size=12), st.data())
+def test_a_number_in_groups_is_held(digits, data):
+    digits = "0" + digits
+    cuts = data.draw(st.lists(st.integers(2, 4), min_size=1, max_size=3))
+    groups, rest = [], digits
+    for cut in cuts:
+        groups, rest = [*groups, rest[:cut]], rest[cut:]
+    for mark in " -/":
+        written = mark.join([*groups, rest] if len(rest) > 1 else [*groups[:-1], groups[-1] + rest])
+        assert all(held(f"call {written} now", f"call {digits}")), written
+        assert all(held(f"call {digits} now", f"call {written}")), written
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 5_000, "1." + "3" * 5_000, "7" * 5_000 + ".30", "九" * 5_000]
+)
+def test_very_long_numbers_are_read(text):
+    assert Held(text).exact
+    assert all(held(text, text)) and not any(held(text, "12"))
+
+
+def test_time_grows_with_the_text_not_with_its_square():
+    times = []
+    for size in (2_000, 40_000):
+        start = time.process_time()
+        assert sum(1 for _ in quantities("order 1234567 " * size)) == size
+        times.append(time.process_time() - start)
+    assert times[1] < 60 * times[0]
