@@ -17,7 +17,7 @@ TIMES |= dict.fromkeys(["lakh", "lakhs"], 10**5) | dict.fromkeys(["crore", "cror
 # Behind digits, also these. A mil is a thousand in Spanish, and English is short for a million.
 SCALES = {word: {value} for word, value in TIMES.items()} | {"k": {1_000}, "mil": {1_000, 10**6}}
 for value, words in (
-    (1_000, "tausend mille mila duizend tys tys. тыс тыс. тысяч тысячи тысяча"),
+    (1_000, "tausend tsd tsd. mille mila duizend tys tys. тыс тыс. тысяч тысячи тысяча"),
     (1_000, "ह\u095bार ह\u091c\u093cार हजार"),
     (10**5, "lac lacs लाख"),
     (

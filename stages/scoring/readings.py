@@ -178,7 +178,7 @@ def of_english(match: regex.Match) -> Readings:
         exact.add(Decimal(values[-1] - 2))
     if sign := group(match, "after"):
         return with_currency(sign, exact, set())
-    return exact, set(), values not in ([0], [1]) and match["words"] not in OTHERS
+    return exact, set(), values not in ([0], [1])
 
 
 def of_other(match: regex.Match) -> Readings:
