@@ -87,10 +87,12 @@ def runs(words: list[regex.Match], start: int, end: int) -> frozenset[str]:
     """
     first = bisect_left(words, start, key=lambda match: match.start())
     last = bisect_left(words, end, key=lambda match: match.start())
-    ends = [len(match[0]) >= SHORTEST or bool(CAPITAL.match(match[0])) for match in words]
     return frozenset(
         "".join(match[0] for match in words[i:j]).casefold()
         for i in range(max(0, last - LONGEST_RUN), first + 1)
         for j in range(last, min(len(words), i + LONGEST_RUN) + 1)
-        if (i, j) != (first, last) and ends[i] and ends[j - 1]
+        if (i, j) != (first, last)
+        and all(
+            len(end[0]) >= SHORTEST or CAPITAL.match(end[0]) for end in (words[i], words[j - 1])
+        )
     )

@@ -49,13 +49,13 @@ DIGITS = (
 )
 # 0800 123 456, 06 12 34 56 78, (555) 010-1234, 113-1234567-1234567.
 PARTS = (
-    r"(?:\+\d{1,3}|\+?\(?0\d{0,4}\)?)(?:[ /-]+(?:\(0\)|\()?\d{2,12}\)?){1,6}"
+    r"(?:\+\d{1,5}|\+?\(?0\d{0,4}\)?)(?:[ /-]+(?:\(0\)|\()?\d{2,12}\)?){1,6}"
     r"|0\d(?:\.\d\d){4}|(?:1[ -])?\(?\d{3}\)?[ -]\d{3}[ -]\d{4}|\d{4}(?:[ -]\d{4}){2,4}|\d{3,}-\d{3,}(?:-\d{3,})+"
 )
 # 15 Uhr 30, 3点30分; 15h30, 15 h, 15 heures 30, which may last so long.
 WORDED_TIME = rf"(?<!\d){HOUR}(?:\s?uhr\b|\s?[時时点點시](?!间|間))"
 WORDED_MINUTE = r"(?:\s?(?P<minute>\d{1,2})(?!\d)\s?[分분]?)?"
-HOURS = rf"{START}{HOUR}(?:h{MINUTE}?(?:\s?min)?|\sh(?:\s{MINUTE})?|\s(?:heures?|horas?)(?:\s{MINUTE})?){END}"
+HOURS = rf"{START}{HOUR}(?:h{MINUTE}?(?:\s?min)?|\sh(?:\s{MINUTE})?|\s(?:heures?|horas?)(?:\s{MINUTE}(?!\s\p{{L}}{{4}}))?){END}"
 BEFORE = rf"(?:(?<!\p{{L}})(?P<before>{MONEY})\s?)?"
 AFTER = rf"(?:\s?(?P<after>{MONEY})(?!\p{{Latin}}))?"
 UNIT = rf"(?P<unit>\s?(?:{one_of(SCALES)})(?![\p{{L}}\p{{M}}])|[{CHINESE_TIME}])"

@@ -80,6 +80,8 @@ SAME += [
     ("they said 0800 then 123 456", "0800 123 456"),
     ("0800 123 456", "ends in 456, begins with 0800"),
     ("2 hours", "2h"),
+    ("2 horas 30 productos", "30 productos"),
+    ("tel:+4420 7946 0958", "+442079460958"),
     ("2h", "2 hours"),
     ("twenty second delay", "20 seconds"),
     ("between one hundred and fifty", "100 to 50"),
