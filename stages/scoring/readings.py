@@ -1,6 +1,7 @@
 """What a number, an amount, a time or a date may mean: a pair of exact and loose readings each.
 
-A third item tells whether it is a claim of a summary. A number is a Decimal, a time is in minutes since midnight, and a date has year or None, month, day.
+A third item tells whether it is a claim of a summary. A number is a Decimal, a time is in minutes
+since midnight, and a date has year or None, month, day.
 """
 
 from decimal import Decimal
