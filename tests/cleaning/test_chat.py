@@ -103,6 +103,8 @@ def test_a_third_person_among_roles_is_a_speaker(pair, third):
     first, second = pair
     text = f"{first}: hi\n{second}: hold on\n{third}: Hello, I am of the billing team.\n{first}: ok"
     assert [speaker for speaker, _ in turns(text)] == [first, second, third, first]
+    above = text.replace(": ", ":\n")
+    assert [speaker for speaker, _ in turns(above)] == [first, second, third, first]
 
 
 @pytest.mark.parametrize("stamp", STAMPS)
