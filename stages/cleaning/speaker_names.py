@@ -82,7 +82,11 @@ def is_form_line() -> pl.Expr:
     name, text = pl.col("name"), pl.col("text")
     role = name.str.contains(ROLE_ALONE)
     once = pl.len().over("row", "name") == 1
-    few = text.str.contains(r"\S") & ~text.str.contains(MANY_WORDS) & ~text.str.contains(SENTENCE_ENDS)
+    few = (
+        text.str.contains(r"\S")
+        & ~text.str.contains(MANY_WORDS)
+        & ~text.str.contains(SENTENCE_ENDS)
+    )
     among_roles = (name.filter(role).str.to_lowercase().n_unique() > 1).over("row")
     return ~role & among_roles & once & (few | name.str.contains(ITEM))
 
