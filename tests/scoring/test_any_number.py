@@ -46,7 +46,9 @@ def test_any_number_is_held_as_words_and_another_is_not(n, conjunction, hyphen, 
     for unit in (" pounds", ""):
         assert held(words + unit, f"{n}{unit}") == [True]
         assert held(f"{n:,}{unit}", words + unit) == [True]
-        assert held(words + unit, f"{other:,}{unit}") == [other == n]
+        # "2,000" may be two, too, with three decimals.
+        readings = {other, other / 1000} if 1000 <= other < 10**6 else {other}
+        assert held(words + unit, f"{other:,}{unit}") == [n in readings]
 
 
 @given(st.text("0123456789", min_size=9, max_size=12), st.data())
@@ -56,7 +58,7 @@ def test_a_number_in_groups_is_held(digits, data):
     groups, rest = [], digits
     for cut in cuts:
         groups, rest = [*groups, rest[:cut]], rest[cut:]
-    for mark in " -/":
+    for mark in " " if min(cuts) < 3 else " -/":  # 01-02-2034 is a date
         written = mark.join([*groups, rest] if len(rest) > 1 else [*groups[:-1], groups[-1] + rest])
         assert all(held(f"call {written} now", f"call {digits}")), written
         assert all(held(f"call {digits} now", f"call {written}")), written
