@@ -46,7 +46,7 @@ class Held:
 
 
 def quantities(text: str) -> Iterator[Quantity]:
-    """All quantities of the text, in the order of the patterns below."""
+    """All quantities of the text, in the order of `PATTERNS`."""
     text = fold(text)
     for pattern, read in PATTERNS:
         rest, end = [], 0
