@@ -12,6 +12,7 @@ from stages.cleaning.layouts import paths_of
 from stages.cleaning.paths import field
 from stages.cleaning.who_speaks import said
 from stages.params import Columns
+from tools.inspect.files import EITHER
 from tools.inspect.files import WORDS as SPLIT_WORDS
 from tools.inspect.order import objects
 from tools.inspect.settings import split_words
@@ -74,7 +75,7 @@ def silent_note(table: pl.DataFrame, columns: Columns) -> str | None:
 
 def split_note(table: pl.DataFrame) -> str | None:
     """A sentence where a column says which split a row is of."""
-    known = re.compile("|".join(SPLIT_WORDS.values()), re.IGNORECASE)
+    known = re.compile("|".join([*SPLIT_WORDS.values(), EITHER]), re.IGNORECASE)
     for name in filter(SPLIT.fullmatch, table.columns):
         values = sorted({str(value) for value in table[name].drop_nulls()})
         if len(values) > 1 and all(map(known.fullmatch, values)):
