@@ -108,6 +108,7 @@ def write_plan(folder, **changes):
         ({"folds": 1}, "folds: Input should be greater than or equal to 2"),
         ({"seeds": []}, "seeds: List should have at least 1 item"),
         ({"seeds": [1, 1]}, "seeds must differ"),
+        ({"seeds": [2**32]}, "seeds.0: Input should be less than 4294967296"),
         ({"settings": {"one": {}}}, "settings: Dictionary should have at least 2 items"),
         ({"settings": {"a": {}, "b": {"finetune.rate": 1}}}, "settings.b: finetune.rate is no key"),
         (

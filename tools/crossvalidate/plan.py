@@ -10,10 +10,9 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from stages.common.cli import UserError
-from stages.params import Params
+from stages.params import Params, Seed
 from tools.sweep.space import Section, Value, first_fault, override
 
-Seed = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^.+$")]  # a line: it stands in a table
 OWN = ("clean.fold", "clean.train_on_validation", "finetune.seed")  # set here, a training each
 
