@@ -80,7 +80,7 @@ def is_number(run: str, digits: str, groups: list[str]) -> bool:
     """A long number of an account, an order, a person: by itself, or in groups as they are printed."""
     lengths = [len(group) for group in groups]
     if max(lengths) >= 9:
-        return " " not in run
+        return " " not in run.lstrip("+ ")
     if len(digits) < 9 or are_round(groups) or all(YEARS.fullmatch(group) for group in groups):
         return False
     if min(lengths) >= 6:

@@ -123,6 +123,7 @@ def test_number_is_redacted_beside_every_neighbour(kind, secret):
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.tuples(BESIDE, st.sampled_from(ALL), BESIDE), min_size=1, max_size=20))
 @example([("::", ("phone", "020-7946-0958"), "")])  # no IPv6 address
+@example([("+ ", ("number", "123456789"), "")])
 def test_number_is_redacted_between_any_neighbours(planted):
     texts = redacted([left + secret + right for left, (_, secret), right in planted])
     for (left, (_, secret), _), text in zip(planted, texts, strict=True):
