@@ -130,7 +130,7 @@ def grouped(parts: list[str]) -> bool:
 
 def of_number(match: regex.Match) -> Readings:
     exact, loose = number_values(match["digits"])
-    if unit := (group(match, "unit") or "").strip(" ."):
+    if unit := (group(match, "unit") or "").strip().strip("."):
         scales = SCALES.get(unit) or {CHINESE_TIMES[unit]}
         loose |= exact
         numbers = {value for value in exact if isinstance(value, Decimal)}
