@@ -79,16 +79,17 @@ def likely_speakers(lines: pl.DataFrame) -> pl.Series:
 def is_form_line() -> pl.Expr:
     """Whether a line is one of a list within a turn, such as "Monday: 9 to 5" or "Step 1: …": the
     speakers of its text are roles, and its name comes once, numbered or before a few words."""
-    name, text = pl.col("name"), pl.col("text")
+    name = pl.col("name")
     role = name.str.contains(ROLE_ALONE)
     once = pl.len().over("row", "name") == 1
-    few = (
-        text.str.contains(r"\S")
-        & ~text.str.contains(MANY_WORDS)
-        & ~text.str.contains(SENTENCE_ENDS)
-    )
     among_roles = (name.filter(role).str.to_lowercase().n_unique() > 1).over("row")
-    return ~role & among_roles & once & (few | name.str.contains(ITEM))
+    return ~role & among_roles & once & (is_before_few_words() | name.str.contains(ITEM))
+
+
+def is_before_few_words() -> pl.Expr:
+    text = pl.col("text")
+    few = text.str.contains(r"\S") & ~text.str.contains(MANY_WORDS)
+    return few & ~text.str.contains(SENTENCE_ENDS)
 
 
 def is_speaker_all_the_same() -> pl.Expr:
