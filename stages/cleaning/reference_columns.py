@@ -7,7 +7,7 @@ import regex
 from stages.cleaning.conversations import REFERENCE, TARGET, stem_of, words
 from stages.cleaning.guessing import messages_answered
 from stages.cleaning.paths import decode
-from stages.cleaning.references import MISSING, texts_at
+from stages.cleaning.references import is_missing, texts_at
 from stages.common.languages import UNSPACED
 
 # What is said about a summary, or names something else; and whose summary it is, if there are several.
@@ -59,10 +59,6 @@ def find_references(paths: dict[str, list], found: dict) -> str | list[str] | No
         path for path in paths if (path in readable or path in empty) and stem_of(path) == stem
     ]
     return family if len(family) > 1 else best
-
-
-def is_missing(value: object) -> bool:
-    return not value or (isinstance(value, str) and value in MISSING)
 
 
 def is_label(values: list) -> bool:

@@ -21,8 +21,8 @@ TEXT_FIELDS = (
     "body",
     "highlights",
 )
-# How programs write that there is none.
-MISSING = ("nan", "NaN", "None", "null", "NULL", "<NA>", "N/A", "n/a", "#N/A")
+# How programs and people write that there is none, besides signs alone.
+MISSING = ("nan", "none", "null", "<na>", "na", "n/a", "n.a", "#n/a", "tbd", "todo")
 
 
 def read_references(table: pl.DataFrame, columns: Columns) -> pl.Series:
@@ -68,11 +68,18 @@ def texts_at(value: object, steps: list[str | int]) -> list[str] | None:
     """The references in one value, in order, each once."""
     value = decode(walk(value, steps))
     values = value if isinstance(value, list | tuple) else [value]
-    texts = [text_of(item) for item in values if item and item not in MISSING]
+    texts = [text_of(item) for item in values if not is_missing(item)]
     if None in texts:
         return None  # a number, or an object whose keys would pass for references
-    cleaned = [text for text in map(clean_reference, texts) if text]
+    cleaned = [text for text in map(clean_reference, texts) if not is_missing(text)]
     return list(dict.fromkeys(cleaned)) or None
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value is empty, or a text that says so: "N/A", "-", "TBD."."""
+    if not isinstance(value, str):
+        return not value
+    return value.strip(" .").lower() in MISSING or not any(map(str.isalnum, value))
 
 
 def text_of(item: object) -> str | None:

@@ -43,6 +43,14 @@ def test_references_of_several_columns_are_collected():
     assert found == [["One.", "Two."], ["Two.", "One."], ["One."]]
 
 
+@pytest.mark.parametrize("nothing", ["-", "--", "?", "…", "TBD", "Tbd.", "none", "n.a.", "NA", " "])
+@pytest.mark.parametrize("form", ["{}", '["{}"]', '[{{"by": 1, "text": "{}"}}]'])
+def test_what_people_write_where_there_is_no_summary_is_none(nothing, form):
+    cells = [form.format(text) for text in (nothing, "None came.", "5", "要約", "संक्षेप")]
+    found = read_references(pl.DataFrame({"a": cells}), columns(references="a")).to_list()
+    assert found == [None, ["None came."], ["5"], ["要約"], ["संक्षेप"]]
+
+
 def test_the_last_message_is_the_summary_unless_the_user_wrote_it():
     asked, answer = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "He asks."}
     table = pl.DataFrame({"talk": [[asked, answer], [answer, asked]]})
