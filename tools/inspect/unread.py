@@ -21,6 +21,16 @@ WORDS = 4  # more than these make a text
 ROWS = 200  # that are looked at
 FEW = 0.01  # of the turns, which may have no text
 SPLIT = re.compile(r"(?:data_?)?(?:split|set|subset|partition)", re.IGNORECASE)
+# Which turns the customer never saw: fields of yes or no, and values of others.
+INTERNAL = (
+    (re.compile(r"(?:is_?)?(?:private|internal)(?:_?note)?|is_?note", re.IGNORECASE), "true|1"),
+    (re.compile(r"(?:is|jsd)?_?public", re.IGNORECASE), "false|0"),
+    (re.compile(r"visibility|audience", re.IGNORECASE), r"internal|private|agents?|staff"),
+    (
+        re.compile(r"(?:\w*_?type|kind|channel)", re.IGNORECASE),
+        r"(?:(?:internal|private|agent|staff)[ _-]?)?note|(?:internal|private)[ _-]?(?:comment|message|reply)",
+    ),
+)
 
 
 def unread_texts(table: pl.DataFrame, columns: Columns) -> list[str]:
@@ -71,6 +81,22 @@ def silent_note(table: pl.DataFrame, columns: Columns) -> str | None:
         f"{len(silent)} of {len(turns)} turns have nothing in {columns.text!r}, and are left out;"
         f" {count} of them have words in {path!r}: put what was said into one field"
     )
+
+
+def internal_note(table: pl.DataFrame, columns: Columns) -> str | None:
+    """A sentence where a field of turns marks some as internal notes, which are read as the rest."""
+    turns = [turn for turn in turns_of(table, columns) if said(field(turn, columns.text)).strip()]
+    for path, values in leaves(turns):
+        for name, marks in INTERNAL:
+            if path == columns.speaker or not name.fullmatch(path.split(".")[-1]):
+                continue
+            found = [v for v in values if re.fullmatch(marks, str(v), re.IGNORECASE)]
+            if 0 < len(found) < len(turns):
+                return (
+                    f"{len(found)} of {len(turns)} turns are internal notes by {path!r}"
+                    f" ({found[0]}) and are read as said to the customer: take them out first"
+                )
+    return None
 
 
 def split_note(table: pl.DataFrame) -> str | None:

@@ -1,0 +1,67 @@
+"""tools.inspect names a field that marks turns as internal notes."""
+
+import polars as pl
+import pytest
+
+from tools.inspect.settings import choose_columns
+from tools.inspect.unread import internal_note
+
+TALK = [
+    ("user", "my kettle leaks and nobody answers"),
+    ("agent", "ask the depot first"),
+    ("agent", "sorry, a new one is on its way to you"),
+]
+
+
+def note(fields: list[dict]) -> str | None:
+    turns = [
+        {"role": role, "text": said} | more for (role, said), more in zip(TALK, fields, strict=True)
+    ]
+    rows = [{"thread": turns, "summary": f"The kettle of user {n} leaks."} for n in range(9)]
+    table = pl.DataFrame(rows, infer_schema_length=None)
+    return internal_note(table, choose_columns(table, {}))
+
+
+@pytest.mark.parametrize(
+    ("field", "inside", "outside"),
+    [
+        ("private", True, False),
+        ("is_internal", 1, 0),
+        ("isPrivate", "true", "false"),
+        ("public", False, True),
+        ("jsdPublic", False, True),
+        ("part_type", "note", "comment"),
+        ("type", "internal_note", "message"),
+        ("visibility", "INTERNAL", "PUBLIC"),
+    ],
+)
+def test_internal_notes_among_turns_are_named(field, inside, outside):
+    marked = [{field: value} for value in (outside, inside, outside)]
+    assert f"9 of 27 turns are internal notes by {field!r} ({inside})" in note(marked)
+    nested = [{"meta": fields} for fields in marked]
+    assert f"by 'meta.{field}'" in note(nested)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [{}] * 3,
+        [{"private": False}] * 3,
+        [{"public": False}] * 3,  # of all: a mark of nothing
+        [{"note": None}, {"note": "true"}, {"note": None}],
+        [{"channel": "chat"}, {"channel": "email"}, {"channel": "chat"}],
+        [{"type": "text"}, {"type": "image"}, {"type": "text"}],
+        [
+            {"participantType": "external"},
+            {"participantType": "internal"},
+            {"participantType": "x"},
+        ],
+    ],
+)
+def test_other_fields_are_not_named(fields):
+    assert note(fields) is None
+
+
+def test_texts_have_no_notes():
+    table = pl.DataFrame({"chat": ["Mira: hi\nTom: hello"] * 3, "summary": ["They greet."] * 3})
+    assert internal_note(table, choose_columns(table, {})) is None
