@@ -32,6 +32,23 @@ def test_speakers_are_found_between_tags(text):
     assert turns(text) == TURNS
 
 
+@pytest.mark.parametrize(
+    "form", ["<{0}> {1} ", "<{0}>{1}</{0}>", "<{0}>\n{1}\n</{0}>\n\n", "<{0}> {1}\n"]
+)
+@pytest.mark.parametrize("sides", [("user", "system"), ("Customer", "Agent"), ("KLIENT", "BOT")])
+def test_tags_named_after_sides_open_turns(form, sides):
+    said = zip((sides[0], *sides), (HELLO, SORRY, THANKS), strict=True)
+    said = [(name, f"{words} to #1") for name, words in said]
+    assert turns("".join(form.format(*turn) for turn in said)) == said
+
+
+@pytest.mark.parametrize(
+    "text", ["<user> my phone broke <user> please help", "press <user> and then <system>"]
+)
+def test_a_tag_for_a_name_opens_no_turn(text):
+    assert turns(text) == [(None, text)]
+
+
 def test_names_of_a_page_s_parts_are_no_speakers():
     text = 'see <a name="top">this</a> and <input name="mail"> <a name="end">that</a>'
     assert turns(text) == [(None, text)]
