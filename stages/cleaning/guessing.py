@@ -11,6 +11,7 @@ from stages.cleaning.who_speaks import (
     FEW_ROWS,
     SIDES,
     SPEAKER,
+    names_sides,
     said,
     share_with_speakers,
     side_of,
@@ -137,7 +138,7 @@ def layout_of_objects(items: list[dict]) -> tuple[float, dict] | None:
     names = {
         path: score
         for path, found in leaves(items)
-        if SPEAKER.search(path) and (score := speaker_score(path, found))
+        if (SPEAKER.search(path) or names_sides(found)) and (score := speaker_score(path, found))
     }
     # Without the parents of others: of `content` with parts, the field itself.
     texts = {path: found for path, found in texts.items() if not inside(path, texts)}

@@ -12,7 +12,7 @@ from stages.cleaning.paths import decode
 from stages.cleaning.roles import role_of
 
 SPEAKER = re.compile(
-    r"speaker|role|author|from|sender|name|user|who|participant|inbound|is_|incoming|outgoing"
+    r"speaker|role|author|from|sender|name|user|who|participant|inbound|is_|(?-i:(?:^|[._])is[A-Z])|incoming|outgoing"
     r"|direction|type|side|party|channel_?role|\bspk|sprecher|absender|rolle|emisor|hablante|remitente"
     r"|locut|mittente|spreker|автор|роль|отправител|角色|说话|說話|发送|發送|話者|役割|화자|발신|المتحدث|المرسل",
     re.IGNORECASE,
@@ -24,7 +24,7 @@ NUMBERED_SPEAKER = re.compile(
 )
 # `is_read` and `type: text` tell of the message; `is_agent` and `type: admin` of who wrote it.
 FLAG = re.compile(
-    r"(?:^|[._])is_(?!.*(?:customer|user|client|visitor|agent|staff|support|admin|operator|bot|human|me$"
+    r"(?:^|[._])(?:is_|(?-i:is(?=[A-Z])))(?!.*(?:customer|user|client|visitor|agent|staff|support|admin|operator|bot|human|me$"
     r"|internal|inbound|incoming|outgoing|outbound|from|assistant|employee))",
     re.IGNORECASE,
 )
@@ -70,6 +70,14 @@ def speaker_score(path: str, values: list) -> float:
         score -= 2
     score -= 2 if distinct > max(2, len(names) / 2) else 0
     return max(score, 0.1)
+
+
+def names_sides(values: list) -> bool:
+    """Whether all values are names of roles, of both sides: such a field says who speaks, whatever
+    it is called."""
+    known = [value for value in values if value is not None]
+    roles = {role_of(name.strip().lower()) if isinstance(name, str) else None for name in known}
+    return roles == {"customer", "agent"}
 
 
 def side_of(pattern: re.Pattern, fields: dict[str, list]) -> str | None:

@@ -1,0 +1,52 @@
+"""The field of turns that says who speaks is found, whatever it is called."""
+
+import polars as pl
+import pytest
+
+from stages.cleaning.columns import find_columns
+from stages.cleaning.roles import guess_roles
+
+SAID = ["my {} leaks badly", "a photo of the {}, please", "here is the photo of it", "thank you"]
+SIDES = [0, 1, 0, 1]
+
+
+def table(fields: dict[str, tuple]) -> pl.DataFrame:
+    """Conversations whose turns have these fields, of the customer's and the agent's value."""
+    rows = []
+    for goods in ("kettle", "lamp", "chair", "router"):
+        turns = []
+        for text, side in zip(SAID, SIDES, strict=True):
+            turn = {name: pair[side] for name, pair in fields.items()}
+            turns.append({k: v.format(goods) if isinstance(v, str) else v for k, v in turn.items()})
+            turns[-1]["text"] = text.format(goods)
+        rows.append({"thread": turns, "summary": f"The {goods} of the customer leaks."})
+    return pl.DataFrame(rows)
+
+
+@pytest.mark.parametrize("name", ["sentBy", "actor", "origin", "source", "écrit_par"])
+@pytest.mark.parametrize(
+    "sides", [("Consumer", "Agent"), ("visitor", "operator"), ("Client", "Conseiller")]
+)
+def test_a_field_of_both_sides_says_who_speaks(name, sides):
+    fields = {"participantId": ("of {}", "q1"), name: sides, "status": ("sent", "read")}
+    assert find_columns(table(fields)).speaker == name
+
+
+@pytest.mark.parametrize(("name", "first"), [("isCustomer", "customer"), ("isAgent", "agent")])
+def test_a_yes_or_no_in_capitals_says_who_speaks(name, first):
+    fields = {name: (True, False), "isRead": (True, False)}
+    assert find_columns(table(fields)).speaker == name
+    assert guess_roles(["true", "false"], name)["true"] == first
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"isEdited": (True, False)},
+        {"source": ("web", "app")},
+        {"origin": ("customer", "shop")},
+        {"group": ("agent", "bot")},  # of one side
+    ],
+)
+def test_other_fields_say_nothing_of_who_speaks(fields):
+    assert find_columns(table(fields)).speaker is None
