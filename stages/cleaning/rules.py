@@ -16,6 +16,11 @@ from stages.params import Clean, Redaction
 
 # Where words have no spaces between them, the next one may follow a link or a name at once.
 URL = rf"(?i)(?:https?://|www\.)[^\s{UNSPACED}\x{{3000}}-\x{{303F}}\x{{FF00}}-\x{{FFEF}}]+|<(?:link|url)>"
+# <https://example.org|our page>, <https://example.org>, [our page](https://example.org)
+LINK = r"(?i:https?://|mailto:|tel:)"
+LABELLED = (
+    rf"<{LINK}[^\s<>|]+(?:\|([^<>\n]*))?>|!?\[([^\[\]\n]*)\]\({LINK}(?:[^\s()]|\([^\s()]*\))*\)"
+)
 # The character before is kept: without it, the domain of an e-mail address would go as a handle.
 HANDLE = rf"(^|[^\w@]|[{UNSPACED}])@(?:[\w--[{UNSPACED}]]+|\w{{1,20}}[\s:：])"
 # ^JS anywhere, for tweets are joined; -Dee, /MB or ~Sam only where a turn ends.
@@ -52,7 +57,7 @@ def clean_turns(
     if switches.html:
         turns = turns.with_columns(text=without_html(turns["text"]))
     if switches.urls:
-        text = text.str.replace_all(URL, " ")
+        text = text.str.replace_all(LABELLED, "$1$2").str.replace_all(URL, " ")
     if switches.redact:
         # After links, whose digits are nobody's, and before the rules that take apart an address.
         column, counts = redact_column(turns.select(text=text)["text"], switches.redaction)

@@ -55,6 +55,11 @@ NUMBERS = st.text("0123456789 +-().:/#aAfFXx@", max_size=30)
         ("urls", "see https://t.co/aB1?x=1&y=2 now", "see now"),
         ("urls", "see HTTP://X.ORG, or www.x.org/a", "see or"),
         ("urls", "see <LINK> and <url>", "see and"),
+        ("urls", "<https://x.org/a?b=1|our help page> has it", "our help page has it"),
+        ("urls", "see <http://x.org/a>, then <mailto:a@x.org|us> ", "see , then us"),
+        ("urls", "[the form](https://x.org/a_(b)), then send it", "the form, then send it"),
+        ("urls", "![](https://x.org/i.png) [这里](https://x.org)可以看", "这里可以看"),
+        ("urls", "a[0](b), [1] (x) and <b|c>", "a[0](b), [1] (x) and <b|c>"),
         ("urls", "we are at x.org", "we are at x.org"),
         (
             "redact",
