@@ -31,9 +31,9 @@ COLUMN_TYPES = {f"f{n}": pa.string() for n in range(4096)}
 
 
 def read_csv(path: Path, encoding: Encoding) -> pa.RecordBatchReader:
-    """Read the file as a stream. Rows that are empty are skipped. Bad rows, such as those with a
-    different number of cells from the header, come last, as nulls. Raises `UserError` if no row can
-    be read."""
+    """Read the file as a stream. Rows that are empty, or the header again, as in files that were
+    joined, are skipped. Bad rows, such as those with a different number of cells from the header,
+    come last, as nulls. Raises `UserError` if no row can be read."""
     with open_text(path, encoding) as file:
         sample = file.read(SAMPLE).decode(errors="ignore")
     if not sample.strip():
@@ -50,6 +50,10 @@ def batches(path: Path, encoding: Encoding, dialect: Dialect, schema: pa.Schema)
     for batch in readable_batches(path, encoding, dialect, schema, bad):
         not_empty = reduce(pc.or_, [pc.is_valid(column) for column in batch.columns])
         rows = batch.filter(not_empty)
+        if rows.num_columns > 1:
+            named = zip(rows.columns, schema.names, strict=True)
+            same = (pc.fill_null(pc.equal(column, name), False) for column, name in named)
+            rows = rows.filter(pc.invert(reduce(pc.and_, same)))
         good += rows.num_rows
         yield rows
     bad.report(good)

@@ -87,6 +87,22 @@ def test_repeated_column_names_become_unique(tmp_path):
     assert read_table(path).column_names == ["", "text", "summary", "summary_2"]
 
 
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_the_header_of_each_of_joined_files_is_no_row(tmp_path, delimiter, quoting):
+    rows, path = talks(), tmp_path / "a.csv"
+    like = dict(zip(rows[0], [*list(rows[0])[:2], "my text"], strict=True))  # of all names but one
+    part = written(cells([*rows, like]), delimiter=delimiter, quoting=quoting)
+    path.write_bytes(part + part)
+    assert read_table(path).to_pylist() == 2 * [*rows, like]
+
+
+def test_one_column_may_hold_its_own_name(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text\nhello\ntext\n")
+    assert read_table(path).to_pylist() == [{"text": "hello"}, {"text": "text"}]
+
+
 @pytest.mark.parametrize("bad", [["one", "too", "many", "cells"], ["few"]])
 def test_bad_row_is_counted_and_named(tmp_path, monkeypatch, capsys, bad):
     rows = talks()
