@@ -10,6 +10,9 @@ from stages.cleaning.speaker_names import NAMELIKE, ROLES
 
 ENDS = "\r\n?|\u2028|\u2029"
 BREAKS = r"(?i)(?:<|&lt;)br\s*/?(?:>|&gt;)|</?(?:p|div|li|tr)(?:\s[^<>]*)?>"
+# A whole chat in quotes, as what was written as CSV twice: its first name would not be one.
+SAID = r'(?:[^"]|"")*'
+QUOTED_WHOLE = rf'^\s*"((?:{SAID}?[^\s"][:：]\s){{2}}{SAID})"\s*$'
 ESCAPED = r"(?:\\r)?\\n"
 # A heading that is a role's name, a name between tabs after its time: Markdown, LINE.
 HEADING = rf"(?im)^(?:#{{1,4}}\s+|\*\*)((?:{ROLES})(?:[ _-]?\d{{1,2}})?)(?:\*\*)?\s*$"
@@ -67,6 +70,7 @@ REWRITTEN = (
 def with_lines(texts: pl.Series) -> pl.Series:
     """Texts with a turn a line and a colon after each name, of the conversation alone."""
     texts = texts.str.replace_all(ENDS, "\n")
+    texts = change_where(texts, QUOTED_WHOLE, without_quotes)
     texts = change_each(texts, captions.SIEVE, captions.caption_lines)
     texts = change_each(texts, tagged.SIEVE, tagged.untagged)
     texts = change_where(texts, BREAKS, lambda some: some.str.replace_all(BREAKS, "\n"))
@@ -89,6 +93,10 @@ def with_lines(texts: pl.Series) -> pl.Series:
         two = rf"^\s*(?:{HASHES})?{role}[^\n]*(?:\s|#){role}[^\n]*$"
         texts = change_where(texts, two, lambda some, role=role: split_line(some, role))
     return texts
+
+
+def without_quotes(texts: pl.Series) -> pl.Series:
+    return texts.str.replace(QUOTED_WHOLE, "$1").str.replace_all('""', '"', literal=True)
 
 
 def with_names_above(text: str) -> str:

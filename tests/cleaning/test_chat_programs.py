@@ -64,6 +64,21 @@ def test_times_in_a_turn_do_not_make_it_a_head(form, below):
     assert [name for name, _ in turns(text)] == ["Mira", "Nina"] + ["Tom"] * bool(below)
 
 
+@pytest.mark.parametrize("form", ["{n}: {t}", "- {n}: {t}", "[1{m}:00] {n}: {t}"])
+@pytest.mark.parametrize("words", ["{}", 'a ""{}"" of it'])
+def test_quotes_around_a_chat_are_no_part_of_it(form, words):
+    text = each(form.replace("{t}", words.format("{t}")))
+    expected = [(name, words.replace('""', '"').format(said)) for name, said in TURNS]
+    assert turns(f'"{text}"\n') == expected
+
+
+@pytest.mark.parametrize(
+    "text", ['"Error: disk full"', '"Mira: hi" she said: "Tom: hello"', 'a "b: c d: e" f']
+)
+def test_quotes_of_what_somebody_said_stay(text):
+    assert turns(text) == [(None, text)]
+
+
 SIDES = [("user", HELLO), ("system", SORRY), ("user", THANKS)]
 
 
