@@ -42,10 +42,12 @@ def find_references(paths: dict[str, list], found: dict) -> str | list[str] | No
             score = score or (3 if any(map(REFERENCE.search, fields_of(known))) else 0)
             score = score or (2 if TARGET.search(name) else 0)
             score -= 3 if NOT_REFERENCE.search(name) else 0
-            if score > 0:
+            label = is_label(known)
+            # A status called outcome is no summary; a column called summary may be anything.
+            if score > 2 or (score > 0 and not label):
                 people = bool(BY_PEOPLE.search(path)) - bool(BY_MACHINE.search(path))
                 many = mean(map(len, map(words, known)))
-                readable[path] = (not is_label(known), score, people, many)
+                readable[path] = (not label, score, people, many)
     best = max(readable, key=readable.get, default=None)
     if best is None:
         values = paths.get(found["conversation"], [])

@@ -101,11 +101,19 @@ def test_columns_of_usual_tables_are_found(table, expected):
         ({"summarized_by": ["Amy Stone"] * 12, "gist": SUMMARIES}, "gist"),
         ({"ai_summary": SUMMARIES, "human_summary": SUMMARIES}, "human_summary"),
         ({"özet": SUMMARIES, "note": TOLD}, "özet"),
+        ({"summary": ["refund"] * 12, "outcome": ["resolved"] * 12}, "summary"),
         ({"摘要": ["灯坏了"] * 12, "summary_type": ["short"] * 12}, "摘要"),
     ],
 )
 def test_references_are_found(references, expected):
     assert found({"chat": CHATS, **references})["references"] == expected
+
+
+@pytest.mark.parametrize("name", ["outcome", "label", "resolution", "output"])
+def test_a_status_is_no_summary(name):
+    with pytest.raises(UserError, match="no summaries are found"):
+        found({"chat": CHATS, name: ["resolved", "open"] * 6})
+    assert found({"chat": CHATS, name: ["was sent", "lost it"] * 6})["references"] == name
 
 
 def test_answer_of_a_chat_model_is_the_summary_if_there_is_no_other():
