@@ -40,7 +40,8 @@ def unread_texts(table: pl.DataFrame, columns: Columns) -> list[str]:
     tops = [path.split("[")[0] for path in used if path]
     found = {}
     for name in table.columns:
-        for path, values in leaves([{name: value} for value in table[name].head(ROWS)], 4):
+        rows = [{name: value} for value in table[name].head(ROWS).to_list()]
+        for path, values in leaves(rows, 4):
             length = words_in(values)
             apart = not any(f"{path}.".startswith(f"{top}.") for top in tops)
             above = any(top.startswith(f"{path}.") for top in tops)
