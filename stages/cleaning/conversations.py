@@ -107,7 +107,7 @@ def find_conversation(paths: dict[str, list], columns: dict[str, list]) -> dict:
             " conversation, with a list of its turns"
         )
     if best is None or not best[3]:
-        check_alone([best[2]] if best else columns, columns)
+        check_alone([best[2]] if best else columns, paths if best else columns)
     # Texts alone are a document: long, or called what conversations are called.
     if best is None or (best[0] < 1 and best[1] < 200):
         raise UserError(

@@ -171,6 +171,16 @@ def test_given_columns_are_kept():
             "'turn_1', 'turn_2', 'turn_3' look like turns of one conversation",
         ),
         (
+            {
+                "talk": [
+                    {"turn_0": {"text": a}, "turn_1": {"text": b}}
+                    for a, b in zip(ASKED, TOLD, strict=True)
+                ],
+                **NAMED,
+            },
+            "'talk.turn_0.text', 'talk.turn_1.text' look like turns of one conversation",
+        ),
+        (
             {"user_1": ASKED, "agent_1": TOLD, "user_2": ASKED, "agent_2": TOLD, **NAMED},
             "'user_1', 'user_2' look like turns of one conversation",
         ),
