@@ -24,7 +24,8 @@ TEXT = re.compile(
     re.IGNORECASE,
 )
 DERIVED = re.compile(
-    r"html|quot|translat|repl(?:y|ied)_?to|parent|forward|preview|snippet|signature", re.IGNORECASE
+    r"html|quot|translat|normali[sz]|delex|lemma|repl(?:y|ied)_?to|parent|forward|preview|snippet|signature",
+    re.IGNORECASE,
 )
 STRIPPED = re.compile(r"stripped", re.IGNORECASE)  # of the mails that it answers
 NOTHING = {

@@ -240,6 +240,7 @@ SPEAKERS = [
     {"author": {"name": "Jo {}"}, "message_type": "chat"},
 ]
 BESIDE = ["quoted_text", "translated_text", "reply_to.text", "body_html", "parent_message"]
+BESIDE += ["normalised_text", "delexicalized_text", "text_lemmas"]
 
 
 @pytest.mark.parametrize("fields", SPEAKERS)
