@@ -151,7 +151,11 @@ def layout_of_objects(items: list[dict]) -> tuple[float, dict] | None:
     plain = [path for path in plain if STRIPPED.search(path)] or plain
     text = max(plain, key=lambda path: mean(len(said(v)) for v in texts[path]), default=None)
     if text and speaker:
-        return 3, {"speaker": speaker, "text": text}
+        # What stands in turns without a text, such as "Tom joined", is nobody who speaks.
+        heard = [item for item in items if said(field(item, text)).strip()]
+        again = layout_of_objects(heard) if 0 < len(heard) < len(items) else None
+        named = again and again[1].get("speaker")
+        return again if named else (3, {"speaker": speaker, "text": text})
     sides = [side_of(pattern, fields) for pattern in SIDES]
     if all(sides) and sides[0] != sides[1]:
         return 3, {"customer": sides[0], "agent": sides[1]}

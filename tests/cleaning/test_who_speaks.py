@@ -50,3 +50,14 @@ def test_a_yes_or_no_in_capitals_says_who_speaks(name, first):
 )
 def test_other_fields_say_nothing_of_who_speaks(fields):
     assert find_columns(table(fields)).speaker is None
+
+
+@pytest.mark.parametrize("kind", ["event", "source"])
+@pytest.mark.parametrize("silent", [None, " "])
+@pytest.mark.parametrize("sides", [("user", "bot"), ("visitor", "operator")])
+def test_turns_without_a_text_do_not_say_who_speaks(kind, silent, sides):
+    rows = table({kind: sides}).to_dicts()
+    for row in rows:
+        steps = [{kind: "action", "text": silent, "name": f"step_{n % 2}"} for n in range(4)]
+        row["thread"] = steps + [turn | {"name": None} for turn in row["thread"]]
+    assert find_columns(pl.DataFrame(rows)).speaker == kind
