@@ -331,6 +331,16 @@ def test_words_in_another_field_of_turns_are_reported(
     assert f"not read       chat[].{other}" in shown
 
 
+@pytest.mark.parametrize("split", ["test", "dev"])
+def test_roles_of_every_split_are_found(workplace, monkeypatch, split):
+    for name, side, start in (("train", "user", 0), (split, "Client", 100)):
+        table = rows(start=start)
+        table = [row | {"chat": row["chat"].replace("user:", f"{side}:")} for row in table]
+        write_csv(workplace.parent / f"mine/{name}.csv", table)
+    run(monkeypatch, workplace.parent / "mine", "--write", "mine")
+    assert load().clean.roles == {"assistant": "agent", "client": "customer", "user": "customer"}
+
+
 def test_yes_or_no_field_of_a_side_gives_roles(workplace, monkeypatch):
     file = workplace.parent / "mine/a.jsonl"
     sides = [{"incoming": True, "body": "my {} broke"}, {"incoming": False, "body": "sorry, {}"}]

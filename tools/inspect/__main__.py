@@ -41,7 +41,7 @@ def main() -> None:
     given = {"references": args.summary_column, "conversation": args.conversation_column}
     columns = settings.choose_columns(raw, given | {"id": args.id_column})
     turns = look.raw_turns(raw.head(look.SOME), columns)
-    speakers = look.speakers(turns)
+    speakers = look.speakers(tables, columns)
     rules = settings.choose_cleaning(turns)
     clean = rules | settings.SPLITS | {"columns": columns.model_dump()}
     clean |= {"roles": settings.choose_roles(speakers, columns.speaker)}

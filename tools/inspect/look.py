@@ -15,6 +15,7 @@ import yaml
 
 from stages import clean, format_prompts
 from stages.cleaning.layouts import select_conversations, split_turns
+from stages.cleaning.raw import columns_read
 from stages.cleaning.references import read_references
 from stages.cleaning.splits import EmptySplit
 from stages.common.parquet import SPLITS
@@ -83,9 +84,15 @@ def raw_turns(table: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     return split_turns(pl.DataFrame({"conversation": conversations}).with_row_index("row"), columns)
 
 
-def speakers(turns: pl.DataFrame) -> Counter:
-    counts = turns["speaker"].value_counts().sort("count", "speaker", descending=[True, False])
-    return Counter(dict(counts.iter_rows()))
+def speakers(tables: dict[str, pa.Table], columns: Columns) -> Counter:
+    """How many turns each has, in the first rows of all splits: a role that test alone names is to
+    be mapped as those of train are."""
+    turns = []
+    for split, table in tables.items():
+        columns_read(columns, table.column_names, split)  # a `UserError` for one that it has not
+        turns.append(raw_turns(pl.from_arrow(table).head(SOME), columns).select("speaker"))
+    counts = pl.concat(turns)["speaker"].value_counts()
+    return Counter(dict(counts.sort("count", "speaker", descending=[True, False]).iter_rows()))
 
 
 def examples(table: pl.DataFrame, params: Params) -> list[tuple[str, str, list[str]]]:
