@@ -19,7 +19,7 @@ from stages.cleaning.who_speaks import (
 )
 
 TEXT = re.compile(
-    r"text|content|body|html|utt|message|msg|value|said|sentence|line|comment|post|reply|transcript"
+    r"text|content|body|html|utt|message|msg|value|said|sentence|line|comment|post|reply|transcript|\bparts$"
     r"|nachricht|mensaje|mensagem|messaggio|bericht|сообщ|реплик|内容|文本|消息|發言|发言|发话|発話|メッセージ|메시지|رسالة",
     re.IGNORECASE,
 )

@@ -104,6 +104,13 @@ CELLS |= {
             ]
         ),
     ),
+    "lists of parts": (
+        ("user", "model"),
+        lambda a, b: [
+            {"role": "user", "parts": [{"text": a[:6]}, {"text": a[7:]}]},
+            {"role": "model", "parts": [{"text": b}]},
+        ],
+    ),
     "a prompt": (
         ("Mira", "Tom"),
         lambda a, b: f"Summarize this conversation:\n\nMira: {a}\nTom: {b}\n\nSummary:",
