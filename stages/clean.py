@@ -142,7 +142,7 @@ def check(out: Output, files: dict[str, pq.ParquetFile], params: Clean, lacking:
         if not out.counts[split]:
             keys = pl.concat(fingerprints(out.turns(name)) for name in ("train", *lacking))
             holdout = holdout_that_fills(keys, lacking, params) if lacking else None
-            raise EmptySplit(split, holdout, out.counts.total())
+            raise EmptySplit(split, holdout, out.counts.total(), listed(out.dropped))
 
 
 def clean_batch(frame: pl.DataFrame, params: Clean) -> tuple[pl.DataFrame, pl.DataFrame, Counter]:

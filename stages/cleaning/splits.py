@@ -11,12 +11,15 @@ class EmptySplit(UserError):
     """No dialogue is left in a split; `holdout` is a `clean.holdout` with which each split has one,
     or None."""
 
-    def __init__(self, split: str, holdout: float | None, left: int):
+    def __init__(self, split: str, holdout: float | None, left: int, dropped: str):
         self.holdout = holdout
         advice = (
             f"set clean.holdout to {holdout}" if holdout else "see clean.columns and clean.fold"
         )
-        super().__init__(f"no dialogue is left in {split}, of {left} in all: {advice}")
+        super().__init__(
+            f"no dialogue is left in {split}, of {left} in all"
+            f"{f' ({dropped} dropped)' * (dropped != 'none')}: {advice}"
+        )
 
 
 def splits_to_fill(files: dict[str, pq.ParquetFile], params: Clean) -> list[str]:

@@ -62,6 +62,12 @@ def test_split_without_dialogues_is_refused(tmp_path, monkeypatch):
         run_clean(tmp_path, monkeypatch, TEXT, splits)
 
 
+def test_a_train_split_that_stands_in_test_is_told(tmp_path, monkeypatch):
+    splits = three(texts(30)) | {"train": texts(5, "t"), "test": texts(9, "t")}
+    with pytest.raises(UserError, match=r"left in train, of \d+ in all \(5 duplicate dropped\):"):
+        run_clean(tmp_path, monkeypatch, TEXT, splits)
+
+
 def test_duplicates_are_dropped_from_train_and_not_from_test(tmp_path, monkeypatch, capsys):
     splits = {
         "train": [*texts(3), *texts(1), {"text": "TALK  number, 2!", "summary": "again"}],
