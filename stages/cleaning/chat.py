@@ -8,7 +8,7 @@ import polars as pl
 
 from stages.cleaning.chat_lines import change_where, with_lines
 from stages.cleaning.chat_marks import with_colons
-from stages.cleaning.chat_times import CLOCK, SINCE, SURE_WEEKDAY, WHEN, WHEN_AFTER_NAME
+from stages.cleaning.chat_times import CLOCK, SINCE, SPAN, SURE_WEEKDAY, WHEN, WHEN_AFTER_NAME
 from stages.cleaning.mails import SURE
 from stages.cleaning.speaker_names import (
     NAMELIKE,
@@ -21,7 +21,10 @@ from stages.cleaning.speaker_names import (
 INVISIBLE = " *\t\u00a0\u200e\u200f\u202a\u202c\u202f\u2068\u2069"
 MARKS = r"[\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{feff}]*"
 UNTIL = rf"(?:\s*(?:-{{1,2}}>?|[–—])\s*{CLOCK})?"  # of a transcript's line
-STAMP = rf"(?:[\[(<]\s*(?:{WHEN}{UNTIL}|{SINCE})\s*[\])>]|{WHEN}(?:\s*[-–—|,]|\s))\s*(?:[-–—|]\s*)?"
+STAMP = (
+    rf"(?:[\[(<]\s*(?:{WHEN}{UNTIL}|{SPAN}|{SINCE})\s*[\])>]"
+    rf"|(?:{WHEN}|{SPAN})(?:\s*[-–—|,]|\s))\s*(?:[-–—|]\s*)?"
+)
 OPENING = rf"^\s*{MARKS}{STAMP}{MARKS}"
 MAY_OPEN = r"^[\s\pP\p{Cf}]*(?:\pL{1,12}\.?,?\s?){0,3}\d"  # a cheap sieve for it
 NAMED = r"^\s*(?:\*\*)?(?P<name>[^\s:：*\[\](){}<>][^:：\n]{0,58})(?P<colon>[:：](?:\*\*)?)(?P<text>.*)$"

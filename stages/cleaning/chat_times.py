@@ -10,7 +10,8 @@ DATE = (
     r"|\d{4}\s?[年년]\s?\d{1,2}\s?[月월]\s?\d{1,2}\s?[日일]"
     r"|\d{1,2}\.?\s(?:de\s)?\p{L}{3,12}\.?(?:\sde)?,?\s\d{2,4}|\p{L}{3,12}\.?\s\d{1,2},?\s\d{4})"
 )
-SINCE = r"(?:\d{1,3}h\s?)?(?:\d{1,3}m\s?)?\d{1,3}s"  # 1m 30s, since the chat began
+SINCE = r"(?:\d{1,3}h\s?)?(?:\d{1,3}m\s?)?\d{1,5}(?:\.\d{1,3})?s"  # 1m 30s, since the chat began
+SPAN = r"\d{1,5}\.\d{1,3}s?\s*(?:-{1,2}>?|[–—])\s*\d{1,5}\.\d{1,3}s?"  # 0.00 - 2.50, in seconds
 WEEKDAY = r"(?:\p{L}{2,12}\.?,?\s)?"
 # Before a date that a name may stand before, only words that are surely none.
 SURE_WEEKDAY = (

@@ -131,6 +131,7 @@ def test_time_after_the_name_or_above_the_text_is_removed():
         "at 10:30 or 11:15",
         "10:30 is fine",
         "10:30 is fine: yes",
+        "10.50 - 12.75 EUR: the price",
         "here's the list: apples",
         "I told him: no",
         "Thanks :)",
