@@ -6,17 +6,12 @@ belongs to the turn before it. A colon in a sentence, in a link or in a time nam
 
 import polars as pl
 
+from stages.cleaning.chat_heads import RULE, stands_above_the_chat, stands_above_the_times
 from stages.cleaning.chat_lines import change_where, with_lines
 from stages.cleaning.chat_marks import with_colons
 from stages.cleaning.chat_times import CLOCK, SINCE, SPAN, SURE_WEEKDAY, WHEN, WHEN_AFTER_NAME
 from stages.cleaning.mails import SURE
-from stages.cleaning.speaker_names import (
-    NAMELIKE,
-    ROLE_ALONE,
-    SINGLE,
-    is_before_few_words,
-    likely_speakers,
-)
+from stages.cleaning.speaker_names import NAMELIKE, SINGLE, likely_speakers
 
 INVISIBLE = " *\t\u00a0\u200e\u200f\u202a\u202c\u202f\u2068\u2069"
 MARKS = r"[\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{feff}]*"
@@ -79,8 +74,10 @@ def mark_speakers(lines: pl.DataFrame) -> pl.DataFrame:
     lines = lines.with_columns(likely=likely_speakers(lines)).with_columns(
         likely=pl.col("likely") & ~stamp
     )
+    if lines["line"].str.contains(RULE).any():
+        lines = lines.with_columns(likely=pl.col("likely") & ~stands_above_the_chat())
     if "bare" in lines.columns:
-        lines = lines.with_columns(likely=pl.col("likely") & ~is_about_the_chat())
+        lines = lines.with_columns(likely=pl.col("likely") & ~stands_above_the_times())
     sure = pl.col("line").str.starts_with(SURE).any()
     stamped = (((stamp & named).sum() > pl.col("likely").sum()) | sure).over("row")
     # "Delivery 10:00" in a turn of who is named before a colon heads nothing.
@@ -152,19 +149,6 @@ def find_names(lines: pl.DataFrame) -> pl.DataFrame:
         ),
         header=header,
     ).with_columns(header=pl.when(~pl.col("stamp") | is_name_and_time()).then("header"))
-
-
-def is_about_the_chat() -> pl.Expr:
-    """Whether a line such as "Channel: orders" stands above a chat in which a time opens each turn:
-    nobody is named without a time below the first, and who is named with one speaks again."""
-    opens = pl.col("bare") | (pl.col("stamp") & pl.col("name").is_not_null())
-    above = (opens.cum_sum() == 0).over("row")
-    once = pl.len().over("row", "name") == 1
-    heads = above & once & (~pl.col("name").str.contains(ROLE_ALONE) | is_before_few_words())
-    alone = ~(pl.col("likely") & ~heads).any()
-    people = pl.coalesce("header", "name").filter(opens)
-    again = (people.len() > 1) & (2 * people.n_unique() <= people.len() + 1)
-    return (heads & (alone & again).over("row")).fill_null(False)
 
 
 def is_name_and_time() -> pl.Expr:

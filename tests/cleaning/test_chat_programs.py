@@ -44,29 +44,6 @@ def test_speakers_are_found(text):
     assert turns(text) == TURNS
 
 
-@pytest.mark.parametrize(
-    "form", ["({m}:15:20) {n}: {t}", "[03/04/2025 0{m}:12 AM] {n}\n{t}\n", "[1{m}:00] {n}: {t}"]
-)
-@pytest.mark.parametrize(
-    "head",
-    [
-        "====\nGuild: Shop\nChannel: Tickets / ticket-4\n====",
-        "Timestamp: 2025-03-04T09:12:05Z\nUnread: false\nCountry: Spain\nBrowser: Safari\nIP:",
-        "Agent: Tom\nCustomer: Mira\nQueue: Orders\nDuration: 00:05:12",
-    ],
-)
-def test_lines_about_a_chat_above_it_name_nobody(head, form):
-    assert turns(f"{head}\n\n{each(form)}") == [(None, head), *TURNS]
-
-
-@pytest.mark.parametrize("below", ["", "\nTom: ok"])
-@pytest.mark.parametrize("form", ["[1{}:00] {}: x", "1{}:00 {}\nx"])
-def test_times_in_a_turn_do_not_make_it_a_head(form, below):
-    said = "\n".join(form.format(i, word) for i, word in enumerate(("Delivery", "Pickup")))
-    text = f"Mira: my plan\nNina: send it\n{said}{below}"
-    assert [name for name, _ in turns(text)] == ["Mira", "Nina"] + ["Tom"] * bool(below)
-
-
 @pytest.mark.parametrize("form", ["{n}: {t}", "- {n}: {t}", "[1{m}:00] {n}: {t}"])
 @pytest.mark.parametrize("words", ["{}", 'a ""{}"" of it'])
 def test_quotes_around_a_chat_are_no_part_of_it(form, words):
