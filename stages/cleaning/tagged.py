@@ -15,7 +15,7 @@ PAIR = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 # <user> hello <system> hi, and <customer>hello</customer><agent>hi</agent>
-SIDE = re.compile(rf"\s*<(/?)({ROLES})>\s*", re.IGNORECASE)
+SIDE = re.compile(rf"<(/?)({ROLES})>\s*", re.IGNORECASE)
 HEADS = re.compile(r"<tr[^<>]*>\s*(?:<th\b[^<>]*>[^<>]*</th>\s*)+</tr>", re.IGNORECASE)
 CELLS = re.compile(r"</td>\s*<td\b[^<>]*>", re.IGNORECASE)
 # Tags that would stand between a line's start and a name.
@@ -36,6 +36,7 @@ def untagged(text: str) -> str:
         if len({match[name] for match in found}) > 1 and not rest.strip():
             return "\n".join(f"{match[name]}: {' '.join(match[said].split())}" for match in found)
     # One side alone stands for a name: "<user> help me, <user>".
-    if SIDE.match(text) and len({name.lower() for end, name in SIDE.findall(text) if not end}) > 1:
+    sides = {name.lower() for end, name in SIDE.findall(text) if not end}
+    if len(sides) > 1 and SIDE.match(text.lstrip()):
         return SIDE.sub(lambda mark: "\n" if mark[1] else f"\n{mark[2]}: ", text).strip()
     return INLINE.sub("", CELLS.sub("\t", HEADS.sub("", text)))
