@@ -28,6 +28,12 @@ FLAG = re.compile(
     r"|internal|inbound|incoming|outgoing|outbound|from|assistant|employee))",
     re.IGNORECASE,
 )
+# Fields that say who is spoken to, or whose turn it is.
+ADDRESSEE = re.compile(
+    r"(?:^|[._])to(?:$|[._]|(?-i:[A-Z]))|(?-i:[a-z]To$)|recipient|receiver|addressee|target|assign|wait|next|previous"
+    r"|empf[äa]nger|destinat|ontvanger|получател|收件|接收|수신",
+    re.IGNORECASE,
+)
 KIND = re.compile(r"(?:^|[._])(?:(?:msg|message|content|event|media)_?)?type$", re.IGNORECASE)
 FEW = 12  # numbers in a field that may be speakers
 FEW_ROWS = 0.05  # share of rows that may be of another kind
@@ -60,6 +66,8 @@ def speaker_score(path: str, values: list) -> float:
     distinct = len(set(names))
     roles = sum(role_of(name.strip()) is not None for name in set(names))
     if FLAG.search(path) or (KIND.search(path) and not roles):
+        return 0
+    if ADDRESSEE.search(path):
         return 0
     score = 1 + len(known) / len(values) + 2 * roles / distinct
     score += 1 if re.search(r"speaker|role|author|sender|from|inbound", path, re.IGNORECASE) else 0

@@ -52,6 +52,17 @@ def test_other_fields_say_nothing_of_who_speaks(fields):
     assert find_columns(table(fields)).speaker is None
 
 
+@pytest.mark.parametrize(
+    "other", ["to", "sentTo", "toUser", "recipient_role", "waiting_on", "assignee.type"]
+)
+@pytest.mark.parametrize("name", ["sender", "from_role", "participant"])
+@pytest.mark.parametrize("sides", [("Mira", "Tom"), ("customer", "agent")])
+def test_who_is_spoken_to_does_not_speak(other, name, sides):
+    outer, _, inner = other.partition(".")
+    to = [{inner: side} if inner else side for side in ("agent", "customer")]
+    assert find_columns(table({outer: tuple(to), name: sides})).speaker == name
+
+
 @pytest.mark.parametrize("kind", ["event", "source"])
 @pytest.mark.parametrize("silent", [None, " "])
 @pytest.mark.parametrize("sides", [("user", "bot"), ("visitor", "operator")])
