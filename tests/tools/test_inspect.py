@@ -6,7 +6,6 @@ import re
 import shutil
 from pathlib import Path
 
-import polars as pl
 import pytest
 import yaml
 
@@ -17,10 +16,8 @@ from tests.helpers.shared import shared
 from tools import preset
 from tools.inspect import __main__ as inspect
 from tools.inspect.files import find_files
-from tools.inspect.settings import choose_columns, choose_constant, limit
-from tools.inspect.unread import unread_texts
+from tools.inspect.settings import choose_constant, limit
 
-TALK = [{"who": "user", "text": "my kettle leaks a lot"}, {"who": "agent", "text": "send it back"}]
 GOODS = ["kettle", "lamp", "router", "chair", "phone", "bag"]
 
 
@@ -282,13 +279,6 @@ def test_unread_columns_and_missing_speakers_are_reported(workplace, monkeypatch
     shown = capsys.readouterr().out
     assert "not read       first message\n" in shown
     assert "3 of 40 conversations have fewer than two speakers, such as row 5" in shown
-
-
-@pytest.mark.parametrize("more", [TALK, ["my lamp is broken, too"], {"log": TALK}])
-def test_an_unread_list_is_reported(more):
-    table = pl.DataFrame({"talk_1": [TALK] * 9, "more": [more] * 9, "summary": ["It leaks."] * 9})
-    columns = choose_columns(table, {"conversation": "talk_1"})
-    assert unread_texts(table, columns) == ["more.log" if isinstance(more, dict) else "more"]
 
 
 def test_a_file_of_no_split_is_named(workplace, monkeypatch, capsys):

@@ -1,10 +1,10 @@
-"""tools.inspect names a field that marks turns as internal notes."""
+"""tools.inspect names what marks turns as internal notes, and lists that it does not read."""
 
 import polars as pl
 import pytest
 
 from tools.inspect.settings import choose_columns
-from tools.inspect.unread import internal_note
+from tools.inspect.unread import internal_note, unread_texts
 
 TALK = [
     ("user", "my kettle leaks and nobody answers"),
@@ -65,3 +65,13 @@ def test_other_fields_are_not_named(fields):
 def test_texts_have_no_notes():
     table = pl.DataFrame({"chat": ["Mira: hi\nTom: hello"] * 3, "summary": ["They greet."] * 3})
     assert internal_note(table, choose_columns(table, {})) is None
+
+
+PAIR = [{"who": "user", "text": "my kettle leaks a lot"}, {"who": "agent", "text": "send it back"}]
+
+
+@pytest.mark.parametrize("more", [PAIR, ["my lamp is broken, too"], {"log": PAIR}])
+def test_an_unread_list_is_reported(more):
+    table = pl.DataFrame({"talk_1": [PAIR] * 9, "more": [more] * 9, "summary": ["It leaks."] * 9})
+    columns = choose_columns(table, {"conversation": "talk_1"})
+    assert unread_texts(table, columns) == ["more.log" if isinstance(more, dict) else "more"]
