@@ -3,8 +3,9 @@
 import polars as pl
 import pytest
 
+from tools.inspect.look import raw_turns
 from tools.inspect.settings import choose_columns
-from tools.inspect.unread import internal_note, unread_texts
+from tools.inspect.unread import answer_note, internal_note, unread_texts
 
 TALK = [
     ("user", "my kettle leaks and nobody answers"),
@@ -75,3 +76,21 @@ def test_an_unread_list_is_reported(more):
     table = pl.DataFrame({"talk_1": [PAIR] * 9, "more": [more] * 9, "summary": ["It leaks."] * 9})
     columns = choose_columns(table, {"conversation": "talk_1"})
     assert unread_texts(table, columns) == ["more.log" if isinstance(more, dict) else "more"]
+
+
+@pytest.mark.parametrize("holding", [0, 1, 3])
+@pytest.mark.parametrize("form", ["text", "list"])
+def test_summaries_within_conversations_are_counted(holding, form):
+    rows = []
+    for number in range(9):
+        summary = f"The kettle of user {number} leaks and a new one is sent."
+        last = f"noted:  {summary}" if number < holding else f"good day, user {number}"
+        said = [("user", f"my kettle {number} leaks"), ("agent", "we send one"), ("agent", last)]
+        talk = [{"who": who, "text": words} for who, words in said]
+        text = "\n".join(f"{who}: {words}" for who, words in said)
+        rows.append({"talk": talk if form == "list" else text, "summary": summary})
+    table = pl.DataFrame(rows)
+    columns = choose_columns(table, {})
+    told = answer_note(raw_turns(table, columns), table, columns)
+    expected = f"{holding} of 9 conversations contain their summary, such as row 1"
+    assert told.startswith(expected) if holding else told is None

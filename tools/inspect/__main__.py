@@ -30,7 +30,13 @@ def main() -> None:
     from tools.inspect import lengths, look, settings, show
     from tools.inspect.files import describe, find_files, read_sample
     from tools.inspect.order import order_note
-    from tools.inspect.unread import internal_note, silent_note, split_note, unread_texts
+    from tools.inspect.unread import (
+        answer_note,
+        internal_note,
+        silent_note,
+        split_note,
+        unread_texts,
+    )
 
     source = find_files(args.path)
     read = {split: read_sample(source.paths(split)) for split in SPLITS if source.files[split]}
@@ -49,6 +55,7 @@ def main() -> None:
     unread = unread_texts(raw, columns)
     told = (order_note, silent_note, internal_note)
     notes = [speakers_note(turns), *(note(raw, columns) for note in told)]
+    notes += [answer_note(turns, raw.head(look.SOME), columns)]
     notes += [split_note(raw)] if not source.files["test"] else []
     show.layout(columns, unread, speakers, clean["roles"], notes)
     found = look.look(tables, params)

@@ -6,10 +6,12 @@ from statistics import mean
 
 import polars as pl
 
+from stages.cleaning.answers import SHORT
 from stages.cleaning.conversations import words
 from stages.cleaning.guessing import TEXT, leaves
 from stages.cleaning.layouts import paths_of
 from stages.cleaning.paths import field
+from stages.cleaning.references import read_references
 from stages.cleaning.who_speaks import said
 from stages.params import Columns
 from tools.inspect.files import EITHER
@@ -98,6 +100,22 @@ def internal_note(table: pl.DataFrame, columns: Columns) -> str | None:
                     f" ({found[0]}) and are read as said to the customer: take them out first"
                 )
     return None
+
+
+def answer_note(turns: pl.DataFrame, table: pl.DataFrame, columns: Columns) -> str | None:
+    """A sentence where some conversations, of their `row` and `text`, contain their summary."""
+    references = read_references(table, columns).to_list()
+    said = turns.group_by("row", maintain_order=True).agg(pl.col("text").str.join(" "))
+    held = []
+    for row, text in said.iter_rows():
+        summary, words = (" ".join(t.split()) for t in ((references[row] or [""])[0], text))
+        held += [row + 1] if len(summary) > SHORT and summary in words else []
+    if len(held) <= FEW * len(said):
+        return None
+    return (
+        f"{len(held)} of {len(said)} conversations contain their summary, such as row {held[0]}: the"
+        " model would be given its answer, so take it out"
+    )
 
 
 def split_note(table: pl.DataFrame) -> str | None:
