@@ -6,9 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+from stages.common.cli import UserError
+
+DVC = (sys.executable, "-m", "dvc")
+
 
 def make_clone(folder: Path) -> None:
-    """Clone HEAD and the changes of tracked files that are not committed."""
+    """Clone HEAD and the changes of tracked files that are not committed, with what DVC tracks."""
+    files = [name for name in git("ls-files", "-z", "*.dvc").split("\0") if name]
+    if files and subprocess.run([*DVC, "status", "-q", *files], check=False).returncode:
+        raise UserError(
+            "data or models are not as their .dvc files say, see `dvc status`: `dvc add` them again,"
+            " or `dvc checkout`"
+        )
     remove_clone(folder)
     git("clone", "-q", "--shared", "--no-checkout", ".", str(folder))
     git("checkout", "-q", "--detach", head(Path()), cwd=folder)
@@ -17,9 +27,11 @@ def make_clone(folder: Path) -> None:
     local = Path(".dvc/config.local")
     if local.exists():  # remotes and their keys
         shutil.copy(local, folder / local)
-    dvc = [sys.executable, "-m", "dvc", "cache", "dir"]
-    cache = subprocess.run(dvc, capture_output=True, text=True, check=True).stdout.strip()
-    subprocess.run([*dvc, "--local", str(Path(cache).resolve())], cwd=folder, check=True)
+    found = subprocess.run([*DVC, "cache", "dir"], capture_output=True, text=True, check=True)
+    cache = str(Path(found.stdout.strip()).resolve())
+    subprocess.run([*DVC, "cache", "dir", "--local", cache], cwd=folder, check=True)
+    if files:
+        subprocess.run([*DVC, "checkout", "-q", *files], cwd=folder, check=True)
 
 
 def remove_clone(folder: Path) -> None:

@@ -1,0 +1,52 @@
+"""The clone in which trials run has what DVC tracks."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.common.cli import UserError
+from tests.helpers.project import Project
+from tools.sweep.clone import make_clone
+
+FOLDER = Path("sweeps/new.clone")
+
+
+@pytest.fixture
+def tracked(reproduced, tmp_path, monkeypatch) -> Project:
+    """A project whose data and base model DVC tracks."""
+    project = Project(tmp_path / "project")
+    shutil.copytree(reproduced.root, project.root)
+    project.run("git", "rm", "-rq", "--cached", "corpus", "llama")
+    project.dvc("add", "-q", "corpus", "llama")
+    project.run("git", "add", "-A")
+    project.run("git", "commit", "-qm", "data and model")
+    monkeypatch.chdir(project.root)
+    for key, value in project.environment.items():
+        monkeypatch.setenv(key, value)
+    return project
+
+
+def test_the_pipeline_runs_there(tracked):
+    make_clone(FOLDER)
+    for name in ("corpus", "llama"):
+        there = {file.name: file.read_bytes() for file in (FOLDER / name).iterdir()}
+        assert there == {file.name: file.read_bytes() for file in Path(name).iterdir()}
+    command = [sys.executable, "-m", "dvc", "repro", "fetch@model"]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Running stage" not in done.stdout
+
+
+@pytest.mark.parametrize("change", ["changed", "removed"])
+def test_what_differs_from_its_dvc_file_is_no_silent_other_version(tracked, change):
+    file = Path("corpus/train.jsonl")
+    text = file.read_text()
+    file.unlink()
+    if change == "changed":
+        file.write_text(text + text.splitlines()[0].replace("c1", "c99") + "\n")
+    with pytest.raises(UserError, match="not as their"):
+        make_clone(FOLDER)
+    assert not FOLDER.exists()
