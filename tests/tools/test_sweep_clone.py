@@ -1,4 +1,4 @@
-"""The clone in which trials run has what DVC tracks."""
+"""The clone in which trials run has what DVC tracks, wherever the project is."""
 
 import shutil
 import subprocess
@@ -10,14 +10,15 @@ import pytest
 from stages.common.cli import UserError
 from tests.helpers.project import Project
 from tools.sweep.clone import make_clone
+from tools.sweep.experiment import check_place
 
 FOLDER = Path("sweeps/new.clone")
 
 
 @pytest.fixture
 def tracked(reproduced, tmp_path, monkeypatch) -> Project:
-    """A project whose data and base model DVC tracks."""
-    project = Project(tmp_path / "project")
+    """A project in a folder with a name of its own, whose data and base model DVC tracks."""
+    project = Project(tmp_path / "Größe und Maß #1")
     shutil.copytree(reproduced.root, project.root)
     project.run("git", "rm", "-rq", "--cached", "corpus", "llama")
     project.dvc("add", "-q", "corpus", "llama")
@@ -50,3 +51,10 @@ def test_what_differs_from_its_dvc_file_is_no_silent_other_version(tracked, chan
     with pytest.raises(UserError, match="not as their"):
         make_clone(FOLDER)
     assert not FOLDER.exists()
+
+
+def test_a_search_is_refused_where_dvc_runs_no_trial():
+    check_place(Path("/home/someone/my project"))
+    for name in ("Größe", "a#b", "a?b"):
+        with pytest.raises(UserError, match="DVC can run no trial below"):
+            check_place(Path("/home") / name)

@@ -29,7 +29,7 @@ from stages.common.atomic_io import atomic_write, need
 from stages.common.cli import Interrupted, UserError, on_signal, run
 from stages.params import Params, load
 from tools.sweep.clone import make_clone, remove_clone, take_experiment
-from tools.sweep.experiment import follow, loss_of, start, started_at, stop
+from tools.sweep.experiment import check_place, follow, loss_of, start, started_at, stop
 from tools.sweep.space import Sweep, check, override, read_sweep, short
 from tools.sweep.study import (
     BEAT,
@@ -58,6 +58,7 @@ def main() -> None:
     raw = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     sweep = read_sweep(need(args.file, "describe the sweep there"))
     space = check(sweep, raw, args.file)
+    check_place(Path.cwd())
     knobs = Params.model_validate(override(raw, sweep.set)).finetune
     evaluations = math.floor(knobs.num_train_epochs * knobs.evals_per_epoch)
     total = args.trials or sweep.trials

@@ -1,6 +1,7 @@
 """Where trials run: a clone of this repository, so that they begin from one commit whatever happens
 here meanwhile. It shares Git's objects and DVC's cache with it."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,8 @@ def make_clone(folder: Path) -> None:
     if local.exists():  # remotes and their keys
         shutil.copy(local, folder / local)
     found = subprocess.run([*DVC, "cache", "dir"], capture_output=True, text=True, check=True)
-    cache = str(Path(found.stdout.strip()).resolve())
+    # Relative: DVC writes its config in ASCII, and the path to here may have other letters.
+    cache = os.path.relpath(Path(found.stdout.strip()).resolve(), folder.resolve())
     subprocess.run([*DVC, "cache", "dir", "--local", cache], cwd=folder, check=True)
     if files:
         subprocess.run([*DVC, "checkout", "-q", *files], cwd=folder, check=True)

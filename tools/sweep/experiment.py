@@ -12,10 +12,20 @@ from pathlib import Path
 
 import psutil
 
+from stages.common.cli import UserError
 from tools.sweep.clone import ref_of
 
 LOSSES = "FINETUNE_LOSSES"  # the environment variable that `stages.training.callbacks` knows
 GRACE = 30  # seconds that a run which is told to stop gets to clean up
+
+
+def check_place(folder: Path) -> None:
+    """Raise a `UserError` where DVC cannot run a trial: it writes the path in ASCII, and as a URL."""
+    if not str(folder).isascii() or "#" in str(folder) or "?" in str(folder):
+        raise UserError(
+            f"DVC can run no trial below {folder}: move the project to a path of ASCII letters,"
+            " without # and ?"
+        )
 
 
 def start(name: str, values: dict, losses: Path, clone: Path) -> subprocess.Popen:
