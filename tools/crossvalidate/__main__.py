@@ -29,7 +29,7 @@ from tools.crossvalidate.plan import Plan, Training, key_of, read_plan, training
 from tools.crossvalidate.report import HEADER, read_scores, summarize
 from tools.sweep.clone import make_clone, remove_clone
 from tools.sweep.space import override
-from tools.sweep.study import STUDIES, alone, digest
+from tools.sweep.study import STUDIES, alone, base_model, digest
 
 TABLE = Path("metrics/crossvalidation.csv")
 
@@ -79,10 +79,14 @@ def files_of(plan: Plan, raw: dict) -> dict[Training, Path]:
     """Where the scores of each training are, or will be."""
     source = raw["fetch"]["dataset"]["path"]
     code = digest(Path("stages"), "*.py") + digest(Path(__file__).parent, "fold.py")
-    code_and_data = code + digest(Path(source), "*")
+    data = digest(Path(source), "*")
+    read = {
+        setting: code + data + base_model(override(raw, values or {}))
+        for setting, values in plan.settings.items()
+    }
     folder = STUDIES / f"{plan.name}.folds"
     return {
-        one: folder / f"{key_of(raw, values_of(plan, one), code_and_data)}.parquet"
+        one: folder / f"{key_of(raw, values_of(plan, one), read[one.setting])}.parquet"
         for one in trainings(plan)
     }
 

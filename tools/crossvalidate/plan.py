@@ -94,9 +94,9 @@ def values_of(plan: Plan, training: Training) -> dict[str, Value]:
     return (plan.settings[training.setting] or {}) | fold
 
 
-def key_of(raw: dict, values: dict[str, Value], code_and_data: str) -> str:
+def key_of(raw: dict, values: dict[str, Value], code_and_inputs: str) -> str:
     """What a training's scores are kept by: params that can change them, code and data."""
     params = override(raw, values)
     counted = {name: section for name, section in params.items() if name not in ("run", "card")}
-    text = json.dumps([counted, code_and_data], sort_keys=True)
+    text = json.dumps([counted, code_and_inputs], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -76,17 +76,24 @@ def open_study(sweep: Sweep, raw: dict, url: str | None) -> optuna.Study:
         "params.yaml": override(raw, swept),
         "the stages' code": digest(Path("stages"), "*.py"),
         "the dataset": digest(Path(raw["fetch"]["dataset"]["path"]), "*"),
+        "the base model": base_model(override(raw, sweep.set)),
     }
     setting = json.loads(json.dumps(setting))
     before = study.user_attrs.get("setting", setting)
     for what, value in setting.items():
-        if before[what] != value:
+        if before.get(what, value) != value:
             raise UserError(
                 f"{what} changed since the study {sweep.name} began, so new trials would not"
                 " compare with its own: undo that, or give the sweep another name"
             )
     study.set_user_attr("setting", setting)
     return study
+
+
+def base_model(raw: dict) -> str:
+    """The content of a base model in a folder, whose path says nothing of it; of others, nothing."""
+    model = raw["fetch"]["model"]
+    return digest(Path(model["path"]), "*") if model["source"] == "path" else ""
 
 
 def digest(folder: Path, pattern: str) -> str:
