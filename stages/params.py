@@ -74,6 +74,7 @@ Seed = Annotated[Int, Field(ge=0, lt=2**32)]  # as numpy takes it
 Positive = Annotated[Float, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
 Fold = Annotated[str, AfterValidator(fold)]
+Expression = Annotated[str, AfterValidator(expression)]
 # Keys that params.yaml once had, with those that took their place.
 RENAMED = {
     "clean.html_entities": "clean.html",
@@ -211,10 +212,7 @@ class Redaction(Section):
     """What is looked for beside the kinds that every language has; see `params.yaml`."""
 
     regions: Annotated[list[Annotated[str, BeforeValidator(region)]], Field(min_length=1)]
-    patterns: dict[
-        Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")],
-        Annotated[str, AfterValidator(expression)],
-    ]
+    patterns: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], Expression]
 
 
 class Clean(Section):
@@ -261,7 +259,7 @@ class Lora(Section):
     r: Count
     alpha: Positive
     dropout: Annotated[Float, Field(ge=0, lt=1)]
-    target_modules: Text | list[Text]
+    target_modules: Expression | list[Text]
     last_layers: Count | None
 
 
@@ -403,7 +401,7 @@ def _sentence(error: ValidationError) -> str:
             return f"{key} is gone: {GONE[key]}"
     first = errors[0]
     # A union reports each of its members; the member's own name is no part of the key.
-    members = ("constrained-", "list[", "literal[", "mapping", "auto")
+    members = ("constrained-", "function-", "list[", "literal[", "mapping", "auto")
     key = ".".join(str(part) for part in first["loc"] if not str(part).startswith(members))
     value = first["input"]
     if first["type"] == "missing":

@@ -64,6 +64,7 @@ WRONG = [
     ({"format_prompts.template": 5}, "format_prompts.template", "string"),
     ({"clean.columns.id": ["id"]}, "clean.columns.id", "string"),
     ({f"{LORA}.target_modules": 5}, f"{LORA}.target_modules", "string"),
+    ({f"{LORA}.target_modules": "*_proj"}, f"{LORA}.target_modules", "not a regular expression"),
     # out of range
     ({"fetch.dataset.source": "web"}, "fetch.dataset.source", "'bundled', 'files', "),
     ({"fetch.dataset.hub.id": "a/b/c"}, "fetch.dataset.hub.id", "pattern"),
