@@ -27,7 +27,7 @@ from stages.model.hardware import Hardware
 from stages.model.quantization import dequantize, quantization_options
 from stages.model.sharding import check_sharding
 from stages.model.text_part import text_part
-from stages.model.tokenization import check_places, end_of_turn, special_tokens
+from stages.model.tokenization import check_places, end_of_turn, open_ended, special_tokens
 
 configure_allocator()
 logging.disable_progress_bar()  # loading takes a second; training and generation have their own
@@ -47,6 +47,7 @@ def load_tokenizer(folder: str | Path, chat: bool = False):
     except LOAD_ERRORS as error:
         raise tokenizer_error(folder, error) from None
     check_places(tokenizer, folder)
+    open_ended(tokenizer)
     if chat and not tokenizer.chat_template:
         raise UserError(
             f"format_prompts.chat_template is true, but the tokenizer in {folder} has no chat"

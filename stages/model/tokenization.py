@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from jinja2 import TemplateError
+from tokenizers.processors import TemplateProcessing
 from transformers.utils import chat_template_utils
 
 from stages.common.cli import UserError
@@ -75,6 +76,20 @@ def check_places(tokenizer, folder) -> None:
         )
 
 
+def open_ended(tokenizer) -> None:
+    """Have the tokenizer add nothing behind a text, as one saved with `add_eos_token` does: to a
+    model, an EOS behind the prompt says that another text begins."""
+    encoding = tokenizer("a").encodings[0]
+    added = encoding.special_tokens_mask
+    if 0 not in added or not added[-1]:
+        return
+    first = added.index(0)
+    front = list(zip(encoding.tokens[:first], encoding.ids[:first], strict=True))
+    single = [*(token for token, _ in front), "$A"]
+    backend = tokenizer.backend_tokenizer
+    backend.post_processor = TemplateProcessing(single=single, special_tokens=front)
+
+
 def prompt_text(tokenizer, ids: list[int]) -> str:
     """The text of a prompt of token ids, for a program that tokenizes it, and adds a BOS, itself."""
     bos = [tokenizer.bos_token_id]
@@ -130,7 +145,8 @@ def prompt_frame(tokenizer, knobs: FormatPrompts) -> tuple[str, str]:
 def _render(tokenizer, chat: list[dict[str, str]], **options) -> str:
     try:
         return tokenizer.apply_chat_template(chat, tokenize=False, **options)
-    except (TemplateError, TypeError) as error:  # what it raises itself, such as for its system
+    # What it raises itself, such as for its system; several templates and no default.
+    except (TemplateError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"the tokenizer's chat template fails ({reason}): {NO_CHAT}") from None
 

@@ -230,8 +230,9 @@ def test_tokenizer_without_a_chat_template_is_refused(tiny_llama):
             "{% for m in messages %}{% for c in m.content %}{{ c.text }}{% endfor %}{% endfor %}",
             "does not show the user's message once",
         ),
+        ({"rag": "{{ messages[0].content }}"}, "fails"),
     ],
-    ids=["raises", "undefined", "syntax", "contents in parts"],
+    ids=["raises", "undefined", "syntax", "contents in parts", "no default"],
 )
 def test_a_chat_template_that_does_not_render_is_refused(tiny_llama, template, said):
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
