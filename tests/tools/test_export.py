@@ -9,6 +9,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from stages.common.cli import UserError
 from stages.generate import summarize, tidy
 from stages.model import usage
 from stages.model.hardware import choose_hardware
@@ -146,12 +147,22 @@ def test_a_generation_config_that_is_none_is_named(adapted, text):
 def test_a_folder_is_replaced_only_when_asked(adapted, monkeypatch):
     os.mkdir("merged")
     (adapted.root / "merged/mine.txt").write_text("mine")
+    for earlier in ("config.json", "summarizer.json"):
+        (adapted.root / "merged" / earlier).write_text("{}")
     done = adapted.python("-m", "tools.export", "merged", check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("error: merged exists") and "--force" in done.stderr
     assert (adapted.root / "merged/mine.txt").read_text() == "mine"
     run_export(monkeypatch, "merged", "--force")
     assert not (adapted.root / "merged/mine.txt").exists()
+
+
+@pytest.mark.parametrize("folder", ["models", "models/adapter", ".", "params.yaml"])
+def test_only_an_earlier_export_is_replaced(adapted, monkeypatch, folder):
+    before = {path for path in adapted.root.rglob("*") if "__pycache__" not in path.parts}
+    with pytest.raises(UserError, match="is no exported model"):
+        run_export(monkeypatch, folder, "--force")
+    assert before <= {*adapted.root.rglob("*")}
 
 
 def test_without_an_adapter_it_says_what_to_do(prepared):

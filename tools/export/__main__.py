@@ -26,13 +26,12 @@ def main() -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("folder", type=Path, help="where the merged model goes")
     parser.add_argument("--dtype", choices=["bf16", "fp32"], default="bf16")
-    parser.add_argument("--force", action="store_true", help="replace the folder if it exists")
+    parser.add_argument("--force", action="store_true", help="replace an earlier export")
     args = parser.parse_args()
     params = load()
     need(BASE, "run `make repro` first")
     need(ADAPTER, "run `make repro` first")
-    if args.folder.exists() and not args.force:
-        raise UserError(f"{args.folder} exists: give another name, or --force to replace it")
+    check_place(args.folder, args.force)
 
     import torch
 
@@ -62,6 +61,15 @@ def main() -> None:
         (aside / "README.md").write_text(readme(usage, ADAPTER), encoding="utf-8")
     size = sum(file.stat().st_size for file in args.folder.iterdir()) / 1e6
     print(f"export: {args.folder}, {size:,.0f} MB in {args.dtype}, merged {how}")
+
+
+def check_place(folder: Path, force: bool) -> None:
+    """Raise a `UserError` where the folder exists, unless `force` is to replace an earlier export."""
+    earlier = all((folder / name).is_file() for name in ("config.json", "summarizer.json"))
+    if folder.exists() and not earlier:
+        raise UserError(f"{folder} exists and is no exported model: give another name")
+    if folder.exists() and not force:
+        raise UserError(f"{folder} exists: give another name, or --force to replace it")
 
 
 def save_config(config, tokenizer, folder: Path) -> None:
