@@ -1,6 +1,7 @@
 """Where trials run: a clone of this repository, so that they begin from one commit whatever happens
 here meanwhile. It shares Git's objects and DVC's cache with it."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,10 +16,9 @@ DVC = (sys.executable, "-m", "dvc")
 def make_clone(folder: Path) -> None:
     """Clone HEAD and the changes of tracked files that are not committed, with what DVC tracks."""
     files = [name for name in git("ls-files", "-z", "*.dvc").split("\0") if name]
-    if files and subprocess.run([*DVC, "status", "-q", *files], check=False).returncode:
+    if changed := changed_data(files):
         raise UserError(
-            "data or models are not as their .dvc files say, see `dvc status`: `dvc add` them again,"
-            " or `dvc checkout`"
+            f"{changed[0]} is not as its .dvc file says: `dvc add` it again, or `dvc checkout` it"
         )
     remove_clone(folder)
     git("clone", "-q", "--shared", "--no-checkout", ".", str(folder))
@@ -33,7 +33,17 @@ def make_clone(folder: Path) -> None:
     cache = os.path.relpath(Path(found.stdout.strip()).resolve(), folder.resolve())
     subprocess.run([*DVC, "cache", "dir", "--local", cache], cwd=folder, check=True)
     if files:
-        subprocess.run([*DVC, "checkout", "-q", *files], cwd=folder, check=True)
+        subprocess.run([*DVC, "checkout", "-q", "--allow-missing", *files], cwd=folder, check=True)
+
+
+def changed_data(files: list[str]) -> list[str]:
+    """What changed since these .dvc files were written; what is not here at all did not."""
+    if not files:
+        return []
+    shown = subprocess.run([*DVC, "status", "--json", *files], stdout=subprocess.PIPE, check=True)
+    parts = [part for parts in json.loads(shown.stdout).values() for part in parts]
+    outs = [part.get("changed outs", {}) for part in parts if isinstance(part, dict)]
+    return [path for found in outs for path, what in found.items() if what == "modified"]
 
 
 def remove_clone(folder: Path) -> None:
