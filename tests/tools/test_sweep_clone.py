@@ -9,10 +9,11 @@ import pytest
 
 from stages.common.cli import UserError
 from tests.helpers.project import Project
-from tools.sweep.clone import make_clone
+from tools.sweep.clone import make_clone, remove_clone, take_experiment
 from tools.sweep.experiment import check_place
 
 FOLDER = Path("sweeps/new.clone")
+EXPERIMENT = f"refs/exps/aa/{'b' * 38}/found"
 
 
 @pytest.fixture
@@ -62,6 +63,27 @@ def test_what_is_not_here_may_be_lacking(tracked):
     make_clone(FOLDER)
     assert (FOLDER / "corpus/train.jsonl").exists()
     assert not (FOLDER / "ratings.csv").exists()
+
+
+def test_a_project_inside_a_repository_has_its_trials_there(tracked):
+    shutil.rmtree(".git")
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "a larger project"]):
+        subprocess.run(["git", *command], cwd=tracked.root.parent, check=True)
+    for _ in range(2):
+        make_clone(FOLDER)
+    assert (FOLDER / "corpus/train.jsonl").exists()
+    subprocess.run(["git", "update-ref", EXPERIMENT, "HEAD"], cwd=FOLDER, check=True)
+    take_experiment(FOLDER, "found")
+    assert EXPERIMENT in tracked.run("git", "for-each-ref").stdout
+    remove_clone(FOLDER)
+    assert not list(FOLDER.parent.iterdir())
+
+
+def test_a_folder_without_a_commit_is_refused(tracked):
+    shutil.rmtree(".git")
+    tracked.run("git", "init", "-q")
+    with pytest.raises(UserError, match="in no Git repository with a commit"):
+        make_clone(FOLDER)
 
 
 def test_a_search_is_refused_where_dvc_runs_no_trial():

@@ -14,17 +14,30 @@ DVC = (sys.executable, "-m", "dvc")
 
 
 def make_clone(folder: Path) -> None:
-    """Clone HEAD and the changes of tracked files that are not committed, with what DVC tracks."""
+    """Clone HEAD and the changes of tracked files that are not committed, with what DVC tracks.
+
+    Where the project is a folder of a larger repository, so it is in the clone, and `folder` is a
+    link to it.
+    """
+    try:
+        commit, inside = head(Path()), git("rev-parse", "--show-prefix").strip()
+    except subprocess.CalledProcessError:
+        raise UserError(
+            "this folder is in no Git repository with a commit, of which trials run in a clone"
+        ) from None
     files = [name for name in git("ls-files", "-z", "*.dvc").split("\0") if name]
     if changed := changed_data(files):
         raise UserError(
             f"{changed[0]} is not as its .dvc file says: `dvc add` it again, or `dvc checkout` it"
         )
     remove_clone(folder)
-    git("clone", "-q", "--shared", "--no-checkout", ".", str(folder))
-    git("checkout", "-q", "--detach", head(Path()), cwd=folder)
+    whole = repository_of(folder) if inside else folder
+    git("clone", "-q", "--shared", "--no-checkout", top(Path()), str(whole))
+    git("checkout", "-q", "--detach", commit, cwd=whole)
     if changes := git("diff", "HEAD", "--binary", encoding=None):
-        git("apply", "--whitespace=nowarn", cwd=folder, given=changes, encoding=None)
+        git("apply", "--whitespace=nowarn", cwd=whole, given=changes, encoding=None)
+    if inside:
+        folder.symlink_to((whole / inside).resolve())
     local = Path(".dvc/config.local")
     if local.exists():  # remotes and their keys
         shutil.copy(local, folder / local)
@@ -34,6 +47,10 @@ def make_clone(folder: Path) -> None:
     subprocess.run([*DVC, "cache", "dir", "--local", cache], cwd=folder, check=True)
     if files:
         subprocess.run([*DVC, "checkout", "-q", "--allow-missing", *files], cwd=folder, check=True)
+
+
+def repository_of(folder: Path) -> Path:
+    return folder.with_suffix(".repository")
 
 
 def changed_data(files: list[str]) -> list[str]:
@@ -47,19 +64,27 @@ def changed_data(files: list[str]) -> list[str]:
 
 
 def remove_clone(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.is_symlink():
+        folder.unlink()
+    for path in (folder, repository_of(folder)):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def take_experiment(folder: Path, name: str) -> None:
     """Bring an experiment from the clone, if it is there, to this repository."""
     if folder.exists() and (ref := ref_of(folder, name)):
-        git("fetch", "-q", str(folder), f"+{ref}:{ref}")
+        git("fetch", "-q", top(folder), f"+{ref}:{ref}")
 
 
 def ref_of(repository: Path, name: str) -> str | None:
     """The reference of an experiment, whatever commit it began from."""
     found = git("for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{name}", cwd=repository)
     return found.split()[-1] if found else None
+
+
+def top(folder: Path) -> str:
+    """The folder of the repository that `folder` is in."""
+    return git("rev-parse", "--show-toplevel", cwd=folder).rstrip("\n")
 
 
 def head(repository: Path) -> str:
