@@ -79,6 +79,17 @@ def test_a_project_inside_a_repository_has_its_trials_there(tracked):
     assert not list(FOLDER.parent.iterdir())
 
 
+SETTINGS = ("noprefix=true", "external=false", "context=0", "relative=true", "colorMoved=zebra")
+
+
+@pytest.mark.parametrize("setting", [*(f"diff.{one}" for one in SETTINGS), "color.ui=always"])
+def test_changes_are_there_whatever_git_shows_a_user(tracked, setting):
+    tracked.run("git", "config", *setting.split("="))
+    tracked.params(**{"finetune.seed": 7})
+    make_clone(FOLDER)
+    assert (FOLDER / "params.yaml").read_bytes() == Path("params.yaml").read_bytes()
+
+
 def test_a_folder_without_a_commit_is_refused(tracked):
     shutil.rmtree(".git")
     tracked.run("git", "init", "-q")

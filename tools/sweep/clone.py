@@ -11,6 +11,9 @@ from pathlib import Path
 from stages.common.cli import UserError
 
 DVC = (sys.executable, "-m", "dvc")
+# A diff that `git apply` reads, whatever a user's own configuration makes of it.
+PLAIN = ("--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--no-relative", "--unified=3")
+PLAIN += ("--src-prefix=a/", "--dst-prefix=b/")
 
 
 def make_clone(folder: Path) -> None:
@@ -34,7 +37,7 @@ def make_clone(folder: Path) -> None:
     whole = repository_of(folder) if inside else folder
     git("clone", "-q", "--shared", "--no-checkout", top(Path()), str(whole))
     git("checkout", "-q", "--detach", commit, cwd=whole)
-    if changes := git("diff", "HEAD", "--binary", encoding=None):
+    if changes := git("diff", "HEAD", *PLAIN, encoding=None):
         git("apply", "--whitespace=nowarn", cwd=whole, given=changes, encoding=None)
     if inside:
         folder.symlink_to((whole / inside).resolve())
