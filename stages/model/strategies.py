@@ -84,5 +84,6 @@ class Script(LogitsProcessor):
     def __call__(self, _ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         sequence = torch.arange(len(scores), device=scores.device) % REPEATS
         tokens = (13 * sequence + 5 * (len(self.seen) % STEPS) + 17) % self.vocabulary
-        self.seen.append(scores.float())
+        # What the model's own generation config forbids is -inf, of which there is no difference.
+        self.seen.append(scores.float().masked_fill(scores == -torch.inf, 0.0))
         return torch.full_like(scores, -torch.inf).scatter(1, tokens[:, None], 0)

@@ -72,6 +72,19 @@ def test_sequences_of_a_prompt_share_one_row(tiny_llama, cached, attention, beam
     assert set(cached) == {len(PROMPTS)}
 
 
+FORBIDDEN = {"suppress_tokens": [5], "bad_words_ids": [[30]], "no_repeat_ngram_size": 1}
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_they_do_where_the_model_forbids_tokens(tiny_llama, cached, name):
+    model = load_base(tiny_llama, "none", choose_hardware("fp32"))
+    setattr(model.generation_config, name, FORBIDDEN[name])
+    measured(model)
+    cached.clear()
+    assert_same(model, do_sample=False, num_beams=4, **BEAMS)
+    assert set(cached) == {len(PROMPTS)}
+
+
 def test_prefill_stops_when_the_cache_is_complete(tiny_llama):
     model = load_base(tiny_llama, "none", choose_hardware("fp32"))
     measured(model)
