@@ -128,6 +128,14 @@ def test_a_plan_that_cannot_be_run_is_refused(tmp_path, changes, sentence):
     assert sentence in str(error.value)
 
 
+def test_a_server_is_refused_for_it_has_none_of_the_folds_models(tmp_path):
+    _, raw = write_plan(tmp_path)
+    server = {"url": "http://127.0.0.1:1", "model": None, "concurrency": 1, "patience_minutes": 1}
+    raw["generate"] |= {"server": server, "num_beams": 1}
+    with pytest.raises(UserError, match="each fold trains its own: set it to null"):
+        read_plan(tmp_path / "plan.yaml", raw)
+
+
 def test_a_setting_that_is_named_twice_is_refused(tmp_path):
     write_plan(tmp_path)
     file = tmp_path / "plan.yaml"

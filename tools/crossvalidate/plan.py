@@ -74,9 +74,14 @@ def read_plan(path: Path, raw: dict) -> Plan:
             except KeyError:
                 raise UserError(f"{where}: {key} is no key of params.yaml") from None
         try:
-            Params.model_validate(override(raw, values or {}))
+            params = Params.model_validate(override(raw, values or {}))
         except ValidationError as error:
             raise UserError(f"{where}: {first_fault(error)}") from None
+        if params.generate.server:
+            raise UserError(
+                f"{where}: generate.server has one model, and each fold trains its own: set it to"
+                " null in params.yaml"
+            )
     return plan
 
 
