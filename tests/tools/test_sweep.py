@@ -163,6 +163,8 @@ def test_sweep_ends_if_its_first_trial_fails(recorded):
             {"space": {"finetune.ranking.dialogues": {"low": 0.1, "high": 1}}},
             "does not change the validation",
         ),
+        ({"space": {"fetch.model.path": {"choices": ["a", "b"]}}}, "path: .* do not compare"),
+        ({"space": {"clean.holdout": {"low": 0.1, "high": 0.2}}}, "holdout: .* do not compare"),
         ({"space": {"finetune.lora.r": {"low": 0, "high": 2}}}, "r cannot be 0: "),
         ({"space": {"finetune.lora.r": {"low": 3, "high": 2}}}, r"space.finetune.lora.r: .*low"),
         ({"space": {"finetune.lora.r": {"low": 3}}}, "give either `choices`, or `low` and `high`"),

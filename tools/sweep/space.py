@@ -17,6 +17,9 @@ from stages.common.cli import UserError
 from stages.params import Params
 
 Value = bool | int | float | str | None
+# Another value, and the loss is of other dialogues, other references or another model's tokens.
+OTHER_LOSS = ("fetch.", "clean.columns", "clean.holdout", "clean.fold", "clean.train_on_validation")
+OTHER_LOSS += ("finetune.max_eval_samples", "finetune.max_summary_tokens")
 
 
 class Section(BaseModel):
@@ -78,6 +81,11 @@ def check(sweep: Sweep, raw: dict, file: str) -> dict[str, BaseDistribution]:
     for key, values in sweep.space.items():
         if key.startswith("finetune.ranking."):  # it comes after; `set` may leave it out
             raise UserError(f"{file}: {key} does not change the validation loss")
+        if key.startswith(OTHER_LOSS):
+            raise UserError(
+                f"{file}: {key}: with each value the validation loss is of other tokens, so these"
+                " do not compare: see tools.crossvalidate"
+            )
         try:
             space[key] = values.distribution()
         except ValueError as error:
