@@ -81,11 +81,15 @@ def without_base_weights(model, adapter: Path) -> PeftModel:
     weights = load_file(adapter / "adapter_model.safetensors")
     weights = {name: weight.float() for name, weight in weights.items()}
     set_peft_model_state_dict(tuned, weights, low_cpu_mem_usage=True)
+    # peft has moved these to where the base's weights are.
     for name, layer in tuned.named_modules():
-        if isinstance(layer, lora.Linear):  # peft has moved these to where the base's weights are
+        if isinstance(layer, lora.Linear):
             for part in ("lora_A", "lora_B"):
                 own = torch.nn.Parameter(weights[f"{name}.{part}.weight"])
                 getattr(layer, part)["default"].weight = own
+        elif isinstance(layer, lora.Embedding):
+            for part in ("lora_embedding_A", "lora_embedding_B"):
+                getattr(layer, part)["default"] = torch.nn.Parameter(weights[f"{name}.{part}"])
     return tuned
 
 
