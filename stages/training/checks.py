@@ -43,8 +43,9 @@ def check_weights(model: PeftModel) -> None:
     weights = get_peft_model_state_dict(model, save_embedding_layers=False)
     if not all(matrix.isfinite().all() for matrix in weights.values()):
         raise UserError("the adapter has weights that are not finite: lower finetune.learning_rate")
-    # LoRA adds B·A to a layer, and B starts at 0.
-    if not any(matrix.any() for name, matrix in weights.items() if "lora_B" in name):
+    # LoRA adds B·A to a layer, and B starts at 0; of an embedding, A does.
+    zeros = [m for name, m in weights.items() if "lora_B" in name or "lora_embedding_A" in name]
+    if not any(matrix.any() for matrix in zeros):
         raise UserError(
             "the adapter is empty: its best checkpoint is the first, see finetune.warmup_ratio"
         )
