@@ -39,35 +39,36 @@ def forward(layer: Linear, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
     if args or kwargs or layer.disable_adapters or layer.merged:
         return Linear.forward(layer, x, *args, **kwargs)
     base, a, b = layer.base_layer, layer.lora_A[NAME].weight, layer.lora_B[NAME].weight
-    return LoraProduct.apply(x, base.weight, base.bias, a, b, layer.scaling[NAME])
+    rows = x.reshape(-1, x.shape[-1])
+    y = LoraProduct.apply(rows, base.weight, base.bias, a, b, layer.scaling[NAME])
+    # A view that the product made itself could not be changed in place, as Gemma 3n does.
+    return y.view(*x.shape[:-1], -1)
 
 
 class LoraProduct(torch.autograd.Function):
-    """`x` is (..., inputs), `weight` (outputs, inputs), `a` (r, inputs) and `b` (outputs, r)."""
+    """`x` is (rows, inputs), `weight` (outputs, inputs), `a` (r, inputs) and `b` (outputs, r)."""
 
     @staticmethod
     def forward(ctx, x, weight, bias, a, b, scale: float) -> torch.Tensor:
         device = x.device.type
         autocast = torch.is_autocast_enabled(device)
         dtype = torch.get_autocast_dtype(device) if autocast else weight.dtype
-        ctx.shape, ctx.dtype, ctx.scale = x.shape, x.dtype, scale
-        rows = x.reshape(-1, x.shape[-1]).to(dtype)
+        ctx.dtype, ctx.scale = x.dtype, scale
+        rows = x.to(dtype)
         weight, a, b = weight.to(dtype), a.to(dtype), b.to(dtype)
         narrow = rows @ a.T
         bias = None if bias is None else bias.to(dtype)
-        y = nn.functional.linear(rows, weight, bias).addmm_(narrow, b.T, alpha=scale)
         ctx.save_for_backward(rows, narrow, weight, a, b)
-        return y.view(*x.shape[:-1], -1)
+        return nn.functional.linear(rows, weight, bias).addmm_(narrow, b.T, alpha=scale)
 
     @staticmethod
     def backward(ctx, gradient):
         rows, narrow, weight, a, b = ctx.saved_tensors
-        gradient = gradient.reshape(-1, gradient.shape[-1]).to(rows.dtype)
+        gradient = gradient.to(rows.dtype)
         of_narrow = gradient @ b
         of_a = (of_narrow.T @ rows).float().mul_(ctx.scale)
         of_b = (gradient.T @ narrow).float().mul_(ctx.scale)
         of_x = None
         if ctx.needs_input_grad[0]:
-            of_x = (gradient @ weight).addmm_(of_narrow, a, alpha=ctx.scale)
-            of_x = of_x.view(ctx.shape).to(ctx.dtype)
+            of_x = (gradient @ weight).addmm_(of_narrow, a, alpha=ctx.scale).to(ctx.dtype)
         return of_x, None, None, of_a, of_b, None

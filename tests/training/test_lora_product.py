@@ -101,6 +101,19 @@ def test_a_model_learns_the_same(config, last_layers, saved, monkeypatch):  # no
         torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-5)
 
 
+def test_an_output_may_be_changed_in_place():
+    x, wanted = torch.randn(2, 5, 16), torch.randn(2, 5, 12)
+
+    def change(_module, _inputs, output: torch.Tensor) -> None:
+        output *= 3  # as Gemma 3n does
+
+    peft, ours = adapted(16, 12, 4, True)
+    for model in (peft, ours):
+        model.base_model.model[0].register_forward_hook(change)
+    for mine, theirs in zip(run(ours, x, wanted), run(peft, x, wanted), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
+
+
 def test_what_peft_does_besides_stays_its_own():
     peft, ours = adapted(16, 16, 4, True, dropout=0.5)
     assert "forward" not in vars(ours.base_model.model[0])
