@@ -31,6 +31,7 @@ def test_products_are_those_of_the_linear_layer(rows, inputs, outputs, bias, see
     x = torch.randn(2, rows, inputs, dtype=torch.bfloat16)
     with torch.no_grad():
         assert torch.allclose(PrepackedLinear(linear)(x), linear(x), atol=0.02, rtol=0.01)
+    assert torch.equal(PrepackedLinear(linear).weight, linear.weight)  # some models read it
 
 
 @BF16
