@@ -19,7 +19,7 @@ from stages.model.sharding import shard
 from stages.model.text_part import decoder_name
 from stages.params import Lora, Params
 from stages.training.adapter import check_round_trip
-from stages.training.base_checks import FEW, choose_rows, ids
+from stages.training.base_checks import FEW, FORWARD_ERRORS, choose_rows, ids
 from stages.training.block_masks import BLOCKS, wants_blocks
 from stages.training.liger import use_liger
 
@@ -140,7 +140,7 @@ def computes_linear(kind: type[nn.Module]) -> bool:
         plain, states = nn.Linear(2, 3), torch.ones(1, 2)
     try:
         return torch.allclose(kind.forward(plain, states), plain(states))
-    except (AttributeError, RuntimeError, TypeError, ValueError):  # it takes more than a matrix
+    except FORWARD_ERRORS:  # it takes more than a matrix
         return False
 
 
