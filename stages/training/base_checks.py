@@ -77,9 +77,14 @@ def choose_rows(
     if not fits(model, separate, effect):
         raise UserError(
             f"the base model ({kind(model)}) gives another loss in a batch than alone: choose"
-            " another one in fetch.model"
+            f" another one in fetch.model{way_to_fp32(model)}"
         )
     return separate
+
+
+def way_to_fp32(model) -> str:
+    """Experts are chosen by what is rounded: a tie may fall otherwise in a batch."""
+    return "" if model.dtype == torch.float32 else ", or set model.precision to fp32"
 
 
 def layers_reason(model, longest: int) -> str:

@@ -15,6 +15,7 @@ from transformers import (
 )
 
 from stages.common.cli import UserError
+from stages.training import base_checks
 from stages.training.base_checks import choose_rows
 from stages.training.batch_splitting import select_rows, split_batch
 from stages.training.separate_rows import token_cost
@@ -100,6 +101,20 @@ def test_a_batch_of_separate_rows_is_split_like_one_of_shared_rows():
 def test_what_separate_rows_cost_is_counted():
     prompt, summaries = list(range(101)), [[1] * 10, [2] * 10, [3] * 10]
     assert token_cost([build_row(prompt, summaries)]) == pytest.approx(330 / 130)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "advice"),
+    [
+        (torch.bfloat16, "fetch.model, or set model.precision to fp32"),
+        (torch.float32, "fetch.model"),
+    ],
+)
+def test_a_batch_that_differs_is_refused_with_what_may_help(monkeypatch, dtype, advice):
+    monkeypatch.setattr(base_checks, "fits", lambda *_: False)
+    with pytest.raises(UserError, match="another loss in a batch") as error:
+        choose_rows(make(CONFIGS["a plain one"][0]).to(dtype))
+    assert str(error.value).endswith(advice)
 
 
 def test_a_model_that_reads_ahead_is_refused():
