@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tools.compare", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("base", help="branch, tag or commit to compare with")
+    parser.add_argument("base", help="branch, tag, commit or DVC experiment to compare with")
     parser.add_argument("head", nargs="?", help="another one; left out: the working tree")
     args = parser.parse_args()
     base = commit(args.base)

@@ -37,17 +37,24 @@ class Revision:
 
 
 def commit(name: str) -> Revision:
-    """The commit that a branch, a tag, or a branch of `origin` points to.
+    """The commit that a branch, a tag, a branch of `origin` or a DVC experiment points to.
 
     Raises UserError if it is not in this clone.
     """
-    for candidate in (name, f"origin/{name}"):
+    for candidate in (name, f"origin/{name}", *experiment(name)):
         found = git("rev-parse", "-q", "--verify", "--end-of-options", f"{candidate}^{{commit}}")
         if found:
             sha = found.decode().strip()
             listed = git("ls-tree", "-r", "-z", "--name-only", sha)
             return Revision(name, sha, split(listed))
     raise UserError(f"{name!r} is no commit of this clone{way_to(name)}")
+
+
+def experiment(name: str) -> list[str]:
+    """The commit of the DVC experiment of that name; none where there is no such one, or several."""
+    pattern = f"refs/exps/??/{'?' * 38}/{name}"
+    found = (git("for-each-ref", "--format=%(objectname)", pattern) or b"").decode().split()
+    return found if len(found) == 1 else []
 
 
 def way_to(name: str) -> str:
