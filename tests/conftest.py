@@ -8,18 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.helpers.hub import FILES, MODEL
 from tests.helpers.hub_server import Hub, Repository
 from tests.helpers.project import Project, make_project, make_tiny_llama, prepare
 from tests.helpers.warm_server import SHARED, start
 
-# Enough for kinds to meet kinds, in seconds; no deadline, for the machine may be busy. The examples
-# are the same in each run: a change is not blamed for what chance found. To look for more:
+# Enough for kinds to meet kinds, in seconds, however busy the machine is. The examples are the same
+# in each run: a change is not blamed for what chance found. To look for more:
 # `pytest --hypothesis-profile explore`.
-settings.register_profile("suite", max_examples=25, deadline=None, derandomize=True)
-settings.register_profile("explore", max_examples=250, deadline=None, derandomize=False)
+BUSY = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("suite", max_examples=25, derandomize=True, **BUSY)
+settings.register_profile("explore", max_examples=250, derandomize=False, **BUSY)
 settings.load_profile("suite")
 # A shell's `&` lets all processes below it ignore Ctrl-C, and tests send it.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
