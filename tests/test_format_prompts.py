@@ -23,6 +23,7 @@ class Characters:
     """A tokenizer with a token a character, and BOS where special tokens are asked for."""
 
     bos_token_id, eos_token_id, all_special_tokens = 1, 2, ("<s>", "</s>")
+    bos_token = "<s>"
     added_tokens_decoder: ClassVar[dict] = {}
 
     def __call__(self, texts: list[str], add_special_tokens: bool = True, **_) -> SimpleNamespace:

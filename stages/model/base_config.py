@@ -30,7 +30,9 @@ CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "co
 # Ways of a generation config to search that params.yaml has not. What it forbids or forces stays.
 OTHER_SEARCH = ("penalty_alpha", "dola_layers", "prompt_lookup_num_tokens", "assistant_early_exit")
 OTHER_SEARCH += ("num_return_sequences", "return_dict_in_generate", "token_healing")
-OTHER_SEARCH += ("stop_strings", "max_time")
+OTHER_SEARCH += ("stop_strings", "max_time", "low_memory", "num_beam_groups", "diversity_penalty")
+OTHER_SEARCH += ("constraints", "force_words_ids")
+OTHER_SEARCH += ("min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff")
 GENERATION = "generation_config.json"
 LONG = "longrope"  # Phi-3 with 128k: other positions from so many tokens on
 

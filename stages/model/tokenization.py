@@ -129,7 +129,7 @@ def prompt_frame(tokenizer, knobs: FormatPrompts) -> tuple[str, str]:
     message."""
     if not knobs.chat_template:
         head, tail = knobs.template.split("{conversation}")
-        return head, tail
+        return without_bos(tokenizer, head), tail
     chat = [{"role": "user", "content": knobs.template}]
     # Models that can think aloud first (Qwen3) are asked to answer at once; others ignore it.
     with _one_day():
@@ -140,6 +140,12 @@ def prompt_frame(tokenizer, knobs: FormatPrompts) -> tuple[str, str]:
         )
     head, tail = whole.split("{conversation}")
     return head, tail
+
+
+def without_bos(tokenizer, text: str) -> str:
+    """The text without a BOS at its start where the tokenizer adds one: "<s>[INST] " of Llama 2."""
+    adds = tokenizer.bos_token and tokenizer.bos_token_id in tokenizer("a").input_ids
+    return text.removeprefix(tokenizer.bos_token) if adds else text
 
 
 def _render(tokenizer, chat: list[dict[str, str]], **options) -> str:

@@ -132,18 +132,24 @@ def test_a_tokenizer_without_eos_takes_the_one_that_the_model_names(tmp_path, ti
 
 
 def test_a_base_that_would_search_otherwise_searches_as_the_params_say(tmp_path, tiny_llama):
+    from transformers import set_seed
+
     from stages.model.decoding import generate_shared
     from stages.model.hardware import choose_hardware
     from stages.model.loading import load_base
 
     folder = copied(tiny_llama, tmp_path / "base")
     odd = {"penalty_alpha": 0.6, "return_dict_in_generate": True, "stop_strings": ["e"]}
+    odd |= {"min_p": 1.0, "typical_p": 0.1, "low_memory": True, "num_beam_groups": 2}
     edit_json(folder / "generation_config.json", **odd, max_time=0.0, token_healing=True)
-    plain, ours = (
-        generate_shared(load_base(base, "none", choose_hardware("fp32")), [[5, 9, 12]], 1, 8)
-        for base in (tiny_llama, folder)
-    )
-    assert plain.tolist() == ours.tolist()
+    models = [load_base(base, "none", choose_hardware("fp32")) for base in (tiny_llama, folder)]
+    for options in ({}, {"num_beams": 2}, {"do_sample": True, "top_k": 0}):
+        plain, ours = (
+            (set_seed(1), generate_shared(model, [[5, 9, 12]], 1, 8, **options))[1]
+            for model in models
+        )
+        assert plain.tolist() == ours.tolist(), options
+    plain = generate_shared(models[0], [[5, 9, 12]], 1, 8)
     # What it forbids is forbidden.
     edit_json(folder / "generation_config.json", suppress_tokens=[plain[0, 0].item()])
     model = load_base(folder, "none", choose_hardware("fp32"))

@@ -182,6 +182,17 @@ def test_plain_prompt_has_the_bos_that_the_tokenizer_adds(saved):
     assert together[-len(ending) + 1 :] == ending[:-1]  # as the words would follow one another
 
 
+def test_a_template_that_opens_with_the_bos_gives_one(saved):
+    family, folder = saved
+    tokenizer, bos = load_tokenizer(folder), family.tokens.get("bos_token", "")
+    plain, opened = (
+        tokenize_prompt(tokenizer, "customer: hi", prompting(template=text))
+        for text in ("Q {conversation} A", bos + "Q {conversation} A")
+    )
+    own = [tokenizer.bos_token_id] if bos and not family.adds_bos else []
+    assert opened == own + plain
+
+
 WORDS = st.sampled_from(["late", "Größe", "雨", "👍🏽", "\n", "  ", "a", "it's", "…", "é", "123"])
 LINES = st.lists(st.lists(WORDS, max_size=60).map(" ".join), min_size=1, max_size=9)
 

@@ -10,8 +10,7 @@ from stages.model.base_config import GENERATION, OTHER_SEARCH, read_config
 from stages.params import Generate
 
 SEARCH = ("max_new_tokens", "num_beams", "no_repeat_ngram_size", "repetition_penalty")
-SAMPLING = ("temperature", "top_p", "top_k", "min_p", "top_h", "typical_p")
-SAMPLING += ("epsilon_cutoff", "eta_cutoff")
+SAMPLING = ("temperature", "top_p", "top_k")
 # Of the base model's own file: what others of these replace, and what is of no use.
 LEFT_OUT = ("max_length", "transformers_version", "_from_model_config", *OTHER_SEARCH)
 
