@@ -1,5 +1,7 @@
 """References of each row: one text, a list of texts, lists of sentences, or objects with a text."""
 
+from unicodedata import category
+
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -76,10 +78,11 @@ def texts_at(value: object, steps: list[str | int]) -> list[str] | None:
 
 
 def is_missing(value: object) -> bool:
-    """Whether a value is empty, or a text that says so: "N/A", "-", "TBD."."""
+    """Whether a value is empty, or a text that says so: "N/A", "-", "TBD.". An emoji is a text."""
     if not isinstance(value, str):
         return not value
-    return value.strip(" .").lower() in MISSING or not any(map(str.isalnum, value))
+    signs = all(category(sign)[0] in "PZCM" for sign in value)
+    return signs or value.strip(" .").lower() in MISSING
 
 
 def text_of(item: object) -> str | None:

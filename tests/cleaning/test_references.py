@@ -43,6 +43,12 @@ def test_references_of_several_columns_are_collected():
     assert found == [["One.", "Two."], ["Two.", "One."], ["One."]]
 
 
+@pytest.mark.parametrize("value", ["👍", "❤️ 🙏", "No", "5", "无"])
+def test_a_short_reference_is_one(value):
+    table = pl.DataFrame({"summary": [value]})
+    assert read_references(table, columns()).to_list() == [[value]]
+
+
 @pytest.mark.parametrize("nothing", ["-", "--", "?", "…", "TBD", "Tbd.", "none", "n.a.", "NA", " "])
 @pytest.mark.parametrize("form", ["{}", '["{}"]', '[{{"by": 1, "text": "{}"}}]'])
 def test_what_people_write_where_there_is_no_summary_is_none(nothing, form):
