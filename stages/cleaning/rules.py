@@ -21,6 +21,7 @@ LINK = r"(?i:https?://|mailto:|tel:)"
 LABELLED = (
     rf"<{LINK}[^\s<>|]+(?:\|([^<>\n]*))?>|!?\[([^\[\]\n]*)\]\({LINK}(?:[^\s()]|\([^\s()]*\))*\)"
 )
+JOINED = rf"([\w--[{UNSPACED}]])\x00+\b"  # where a link stood that a word or number meets: 5[1](…)
 # The character before is kept: without it, the domain of an e-mail address would go as a handle.
 HANDLE = rf"(^|[^\w@]|[{UNSPACED}])@(?:[\w--[{UNSPACED}]]+|\w{{1,20}}[\s:：])"
 # ^JS anywhere, for tweets are joined; -Dee, /MB or ~Sam only where a turn ends.
@@ -57,7 +58,8 @@ def clean_turns(
     if switches.html:
         turns = turns.with_columns(text=without_html(turns["text"]))
     if switches.urls:
-        text = text.str.replace_all(LABELLED, "$1$2").str.replace_all(URL, " ")
+        text = text.str.replace_all(LABELLED, "\0$1$2\0").str.replace_all(JOINED, "$1 ")
+        text = text.str.replace_all("\0", "", literal=True).str.replace_all(URL, " ")
     if switches.redact:
         # After links, whose digits are nobody's, and before the rules that take apart an address.
         column, counts = redact_column(turns.select(text=text)["text"], switches.redaction)
