@@ -2,6 +2,7 @@
 
 import re
 
+from stages.cleaning.roles import role_of
 from stages.cleaning.speaker_names import ROLES
 
 # <turn speaker="Mira">hello</turn>, and <message><from>Mira</from><body>hello</body></message>
@@ -15,7 +16,8 @@ PAIR = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 # <user> hello <system> hi, and <customer>hello</customer><agent>hi</agent>
-SIDE = re.compile(rf"<(/?)({ROLES})>\s*", re.IGNORECASE)
+SIDE = re.compile(rf"<(/?)({ROLES})>\s*(?:[:：]\s*)?", re.IGNORECASE)
+LINE = re.compile(r"^[ \t]*<([^<>/\n]+)>[ \t]*[^\s<].*$", re.MULTILINE)
 HEADS = re.compile(r"<tr[^<>]*>\s*(?:<th\b[^<>]*>[^<>]*</th>\s*)+</tr>", re.IGNORECASE)
 CELLS = re.compile(r"</td>\s*<td\b[^<>]*>", re.IGNORECASE)
 # Tags that would stand between a line's start and a name.
@@ -37,6 +39,22 @@ def untagged(text: str) -> str:
             return "\n".join(f"{match[name]}: {' '.join(match[said].split())}" for match in found)
     # One side alone stands for a name: "<user> help me, <user>".
     sides = {name.lower() for end, name in SIDE.findall(text) if not end}
-    if len(sides) > 1 and SIDE.match(text.lstrip()):
-        return SIDE.sub(lambda mark: "\n" if mark[1] else f"\n{mark[2]}: ", text).strip()
+    if {role_of(side) for side in sides} > {"customer", "agent"}:
+        sides = set(filter(role_of, sides))  # <person> stands for a name
+    if len(sides) > 1 and SIDE.match(text.lstrip()) and not opens_lines(text, sides):
+        return SIDE.sub(lambda mark: side_line(mark, sides), text).strip()
     return INLINE.sub("", CELLS.sub("\t", HEADS.sub("", text)))
+
+
+def opens_lines(text: str, sides: set[str]) -> bool:
+    """Whether tags of two sides or more open lines, and half of all lines have one: these are read
+    as `<Mira> hello` is, so that a tag within a line opens no turn."""
+    names = [name.strip().lower() for name in LINE.findall(text)]
+    lines = sum(bool(line.strip()) for line in text.split("\n"))
+    return len(sides.intersection(names)) > 1 and 2 * len(names) >= lines
+
+
+def side_line(mark: re.Match, sides: set[str]) -> str:
+    if mark[2].lower() not in sides:
+        return mark[0]
+    return "\n" if mark[1] else f"\n{mark[2]}: "

@@ -42,6 +42,26 @@ def test_tags_named_after_sides_open_turns(form, sides):
     assert turns("".join(form.format(*turn) for turn in said)) == said
 
 
+@pytest.mark.parametrize("form", ["<{}>: {}\n", "<{}> {}\n", "<{0}>{1}</{0}>\n"])
+@pytest.mark.parametrize(
+    "said", ["mine leaks, too, since the day I got it", "I asked <person> and an <agent> about it"]
+)
+def test_tags_that_open_lines_are_names_among_others(form, said):
+    written = [("Customer", HELLO), ("Agent", SORRY), ("Nina", said), ("Agent", THANKS)]
+    assert turns("".join(form.format(*turn) for turn in written)) == written
+
+
+def test_a_tag_for_somebody_s_name_opens_no_turn_between_two_sides():
+    text = "<user> I asked <person> about it <system> who is <member>? <user> a friend"
+    said = ["I asked <person> about it", "who is <member>?", "a friend"]
+    assert turns(text) == list(zip(("user", "system", "user"), said, strict=True))
+
+
+@pytest.mark.parametrize("colon", [":", " :", "："])
+def test_a_colon_behind_a_side_s_tag_goes(colon):
+    assert turns(f"<user>{colon} hi <bot>{colon} hello") == [("user", "hi"), ("bot", "hello")]
+
+
 @pytest.mark.parametrize(
     "text", ["<user> my phone broke <user> please help", "press <user> and then <system>"]
 )
