@@ -130,17 +130,18 @@ def layout_of_sides(values: list[dict]) -> tuple[float, dict] | None:
 
 def layout_of_objects(items: list[dict]) -> tuple[float, dict] | None:
     """Which fields of turns are the speaker and the text, or the customer's and the agent's."""
-    fields = {path: found for path, found in leaves(items) if any(map(said, found))}
+    every = dict(leaves(items))
+    fields = {path: found for path, found in every.items() if any(map(said, found))}
     texts = {
         path: found
         for path, found in fields.items()
         if TEXT.search(path) and mean(len(said(value)) for value in found) > 3
     }
-    names = {
-        path: score
-        for path, found in leaves(items)
-        if (SPEAKER.search(path) or names_sides(found)) and (score := speaker_score(path, found))
-    }
+    names = scores({path: found for path, found in every.items() if SPEAKER.search(path)})
+    # Where another field names people, `mode`, human or bot, may tell of something else.
+    people = [path for path, score in names.items() if score >= 1 and not is_flag(every[path])]
+    if not people:
+        names |= scores({path: found for path, found in every.items() if names_sides(found)})
     # Without the parents of others: of `content` with parts, the field itself.
     texts = {path: found for path, found in texts.items() if not inside(path, texts)}
     speaker = max(names, key=names.get, default=None)
@@ -160,6 +161,14 @@ def layout_of_objects(items: list[dict]) -> tuple[float, dict] | None:
     if all(sides) and sides[0] != sides[1]:
         return 3, {"customer": sides[0], "agent": sides[1]}
     return (1.2, {"text": text}) if text else None
+
+
+def is_flag(values: list) -> bool:
+    return all(isinstance(value, bool | None) for value in values)
+
+
+def scores(fields: dict[str, list]) -> dict[str, float]:
+    return {path: score for path, v in fields.items() if (score := speaker_score(path, v))}
 
 
 def inside(path: str, others: dict) -> bool:

@@ -84,8 +84,9 @@ def names_sides(values: list) -> bool:
     """Whether all values are names of roles, of both sides: such a field says who speaks, whatever
     it is called."""
     known = [value for value in values if value is not None]
-    roles = {role_of(name.strip().lower()) if isinstance(name, str) else None for name in known}
-    return roles == {"customer", "agent"}
+    names = {name.strip().lower() if isinstance(name, str) else "" for name in known}
+    # Those are also who may read a turn.
+    return {role_of(name) for name in names - {"internal", "external"}} == {"customer", "agent"}
 
 
 def side_of(pattern: re.Pattern, fields: dict[str, list]) -> str | None:

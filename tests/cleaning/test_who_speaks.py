@@ -52,6 +52,27 @@ def test_other_fields_say_nothing_of_who_speaks(fields):
     assert find_columns(table(fields)).speaker is None
 
 
+@pytest.mark.parametrize("name", ["author", "name", "sender.name"])
+@pytest.mark.parametrize(
+    ("other", "sides"), [("mode", ("human", "bot")), ("lastReadBy", ("agent", "customer"))]
+)
+def test_a_field_of_both_sides_gives_way_to_one_that_names_people(name, other, sides):
+    outer, _, inner = name.partition(".")
+    people = [{inner: who} if inner else who for who in ("Mira", "Tom")]
+    assert find_columns(table({other: sides, outer: tuple(people)})).speaker == name
+
+
+@pytest.mark.parametrize("flag", ["isInternal", "is_internal"])
+def test_a_field_of_both_sides_comes_before_a_yes_or_no(flag):
+    assert (
+        find_columns(table({flag: (True, False), "sentBy": ("user", "agent")})).speaker == "sentBy"
+    )
+
+
+def test_who_may_read_a_turn_does_not_speak():
+    assert find_columns(table({"visibility": ("external", "internal")})).speaker is None
+
+
 @pytest.mark.parametrize(
     "other", ["to", "sentTo", "toUser", "recipient_role", "waiting_on", "assignee.type"]
 )
