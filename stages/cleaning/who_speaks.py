@@ -30,7 +30,8 @@ FLAG = re.compile(
 )
 # Fields that say who is spoken to, or whose turn it is.
 ADDRESSEE = re.compile(
-    r"(?:^|[._])to(?:$|[._]|(?-i:[A-Z]))|(?-i:[a-z]To$)|recipient|receiver|addressee|target|assign|wait|next|previous"
+    r"(?:^|[._])to(?:$|[._]|(?-i:[A-Z]))|(?-i:[a-z]To$)|recipient|receiver|addressee|assignee|assigned_?to"
+    r"|(?:target|wait|waiting|next|previous)(?-i:$|[^a-z])"
     r"|empf[äa]nger|destinat|ontvanger|получател|收件|接收|수신",
     re.IGNORECASE,
 )

@@ -74,6 +74,13 @@ def test_who_may_read_a_turn_does_not_speak():
 
 
 @pytest.mark.parametrize(
+    "name", ["waiter_name", "nextcloud_user", "assigned_speaker", "contextRole"]
+)
+def test_a_name_with_the_letters_of_to_or_next_in_it_is_one_of_who_speaks(name):
+    assert find_columns(table({name: ("Mira", "Tom")})).speaker == name
+
+
+@pytest.mark.parametrize(
     "other", ["to", "sentTo", "toUser", "recipient_role", "waiting_on", "assignee.type"]
 )
 @pytest.mark.parametrize("name", ["sender", "from_role", "participant"])
