@@ -65,6 +65,20 @@ def test_what_is_not_here_may_be_lacking(tracked):
     assert not (FOLDER / "ratings.csv").exists()
 
 
+def test_a_dvc_file_that_dvc_does_not_read_is_no_obstacle(tracked):
+    Path("inner/.dvc").mkdir(parents=True)  # another project
+    Path("ignored").mkdir()
+    for folder in ("inner", "ignored"):
+        shutil.copy("corpus.dvc", folder)
+    Path(".dvcignore").write_text(Path(".dvcignore").read_text() + "ignored\n")
+    tracked.run("git", "add", "-A")
+    tracked.run("git", "commit", "-qm", "files of others")
+    Path("llama.dvc").unlink()
+    make_clone(FOLDER)
+    assert (FOLDER / "corpus/train.jsonl").exists()
+    assert not (FOLDER / "llama.dvc").exists()
+
+
 def test_a_project_inside_a_repository_has_its_trials_there(tracked):
     shutil.rmtree(".git")
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "a larger project"]):

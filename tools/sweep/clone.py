@@ -28,7 +28,7 @@ def make_clone(folder: Path) -> None:
         raise UserError(
             "this folder is in no Git repository with a commit, of which trials run in a clone"
         ) from None
-    files = [name for name in git("ls-files", "-z", "*.dvc").split("\0") if name]
+    files = data_files()
     if changed := changed_data(files):
         raise UserError(
             f"{changed[0]} is not as its .dvc file says: `dvc add` it again, or `dvc checkout` it"
@@ -54,6 +54,16 @@ def make_clone(folder: Path) -> None:
 
 def repository_of(folder: Path) -> Path:
     return folder.with_suffix(".repository")
+
+
+def data_files() -> list[str]:
+    """The .dvc files that Git tracks and DVC reads: it ignores some, and some may be deleted here."""
+    files = [name for name in git("ls-files", "-z", "*.dvc").split("\0") if name]
+    if not files:
+        return []
+    listing = [*DVC, "stage", "list", "--all", "--name-only"]
+    listed = subprocess.run(listing, stdout=subprocess.PIPE, check=True, encoding="utf-8")
+    return [name for name in files if name in set(listed.stdout.splitlines())]
 
 
 def changed_data(files: list[str]) -> list[str]:
