@@ -47,12 +47,15 @@ def region(value: object) -> object:
 
 
 def expression(value: str) -> str:
-    """A regular expression that finds something."""
     try:
-        found = re.compile(value).search("")
+        re.compile(value)
     except re.error as error:
         raise ValueError(f"not a regular expression: {error}") from None
-    if found:
+    return value
+
+
+def finding(value: str) -> str:
+    if re.compile(value).search(""):
         raise ValueError("this regular expression also matches the empty text")
     return value
 
@@ -74,7 +77,7 @@ Seed = Annotated[Int, Field(ge=0, lt=2**32)]  # as numpy takes it
 Positive = Annotated[Float, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
 Fold = Annotated[str, AfterValidator(fold)]
-Expression = Annotated[str, AfterValidator(expression)]
+Finding = Annotated[str, AfterValidator(expression), AfterValidator(finding)]
 # Keys that params.yaml once had, with those that took their place.
 RENAMED = {
     "clean.html_entities": "clean.html",
@@ -212,7 +215,7 @@ class Redaction(Section):
     """What is looked for beside the kinds that every language has; see `params.yaml`."""
 
     regions: Annotated[list[Annotated[str, BeforeValidator(region)]], Field(min_length=1)]
-    patterns: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], Expression]
+    patterns: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], Finding]
 
 
 class Clean(Section):
@@ -259,7 +262,7 @@ class Lora(Section):
     r: Count
     alpha: Positive
     dropout: Annotated[Float, Field(ge=0, lt=1)]
-    target_modules: Expression | list[Text]
+    target_modules: Annotated[Text, AfterValidator(expression)] | list[Text]
     last_layers: Count | None
 
 

@@ -174,6 +174,11 @@ def test_number_in_a_string_is_a_number(tmp_path, written):
     assert knobs.per_device_train_batch_size == 4
 
 
+def test_modules_are_named_by_any_expression(tmp_path):
+    write_params(tmp_path, {f"{LORA}.target_modules": ".*"})
+    assert load(tmp_path / "params.yaml").finetune.lora.target_modules == ".*"
+
+
 def test_params_cannot_be_changed_by_a_stage(tmp_path):
     write_params(tmp_path)
     with pytest.raises(ValueError, match="frozen"):
