@@ -157,6 +157,12 @@ def test_a_folder_is_replaced_only_when_asked(adapted, monkeypatch):
     assert not (adapted.root / "merged/mine.txt").exists()
 
 
+def test_an_empty_folder_is_replaced_when_asked(tmp_path):
+    export.check_place(tmp_path, force=True)
+    with pytest.raises(UserError, match="--force to replace it"):
+        export.check_place(tmp_path, force=False)
+
+
 @pytest.mark.parametrize("folder", ["models", "models/adapter", ".", "params.yaml"])
 def test_only_an_earlier_export_is_replaced(adapted, monkeypatch, folder):
     before = {path for path in adapted.root.rglob("*") if "__pycache__" not in path.parts}

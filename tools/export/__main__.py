@@ -66,7 +66,8 @@ def main() -> None:
 def check_place(folder: Path, force: bool) -> None:
     """Raise a `UserError` where the folder exists, unless `force` is to replace an earlier export."""
     earlier = all((folder / name).is_file() for name in ("config.json", "summarizer.json"))
-    if folder.exists() and not earlier:
+    empty = folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and not (earlier or empty):
         raise UserError(f"{folder} exists and is no exported model: give another name")
     if folder.exists() and not force:
         raise UserError(f"{folder} exists: give another name, or --force to replace it")
