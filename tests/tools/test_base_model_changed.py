@@ -10,6 +10,7 @@ from tests.helpers.project import ROOT
 from tests.tools.test_sweep import SEARCH
 from tools.crossvalidate.__main__ import files_of
 from tools.crossvalidate.plan import Plan
+from tools.sweep import study
 from tools.sweep.space import Sweep
 from tools.sweep.study import open_study
 
@@ -43,3 +44,11 @@ def test_folds_are_trained_again(raw):
     after = files_of(plan, raw)
     changed = {training.setting for training in before if before[training] != after[training]}
     assert changed == {"mine"}
+
+
+def test_one_model_of_several_settings_is_read_once(raw, monkeypatch):
+    read, digest = [], study.digest
+    monkeypatch.setattr(study, "digest", lambda *args: read.append(args) or digest(*args))
+    settings = {"one": None, "two": {"finetune.lora.r": 4}, "other": {"fetch.model.path": "other"}}
+    files_of(Plan(name="folds", folds=2, seeds=[1], settings=settings), raw)
+    assert read == [(Path("mine"), "*"), (Path("other"), "*")]

@@ -15,6 +15,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -29,7 +30,7 @@ from tools.crossvalidate.plan import Plan, Training, key_of, read_plan, training
 from tools.crossvalidate.report import HEADER, read_scores, summarize
 from tools.sweep.clone import make_clone, remove_clone
 from tools.sweep.space import override
-from tools.sweep.study import STUDIES, alone, base_model, digest
+from tools.sweep.study import STUDIES, alone, base_model, digest, model_of
 
 TABLE = Path("metrics/crossvalidation.csv")
 
@@ -80,8 +81,9 @@ def files_of(plan: Plan, raw: dict) -> dict[Training, Path]:
     source = raw["fetch"]["dataset"]["path"]
     code = digest(Path("stages"), "*.py") + digest(Path(__file__).parent, "fold.py")
     data = digest(Path(source), "*")
+    hashed = cache(base_model)  # one of many gigabytes may be that of all settings
     read = {
-        setting: code + data + base_model(override(raw, values or {}))
+        setting: code + data + hashed(**model_of(override(raw, values or {})))
         for setting, values in plan.settings.items()
     }
     folder = STUDIES / f"{plan.name}.folds"

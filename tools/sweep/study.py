@@ -76,7 +76,7 @@ def open_study(sweep: Sweep, raw: dict, url: str | None) -> optuna.Study:
         "params.yaml": override(raw, swept),
         "the stages' code": digest(Path("stages"), "*.py"),
         "the dataset": digest(Path(raw["fetch"]["dataset"]["path"]), "*"),
-        "the base model": base_model(override(raw, sweep.set)),
+        "the base model": base_model(**model_of(override(raw, sweep.set))),
     }
     setting = json.loads(json.dumps(setting))
     before = study.user_attrs.get("setting", setting)
@@ -90,10 +90,13 @@ def open_study(sweep: Sweep, raw: dict, url: str | None) -> optuna.Study:
     return study
 
 
-def base_model(raw: dict) -> str:
+def model_of(raw: dict) -> dict[str, str]:
+    return {key: raw["fetch"]["model"][key] for key in ("source", "path")}
+
+
+def base_model(source: str, path: str) -> str:
     """The content of a base model in a folder, whose path says nothing of it; of others, nothing."""
-    model = raw["fetch"]["model"]
-    return digest(Path(model["path"]), "*") if model["source"] == "path" else ""
+    return digest(Path(path), "*") if source == "path" else ""
 
 
 def digest(folder: Path, pattern: str) -> str:
