@@ -17,7 +17,7 @@ PAIR = re.compile(
 )
 # <user> hello <system> hi, and <customer>hello</customer><agent>hi</agent>
 SIDE = re.compile(rf"<(/?)({ROLES})>\s*(?:[:：]\s*)?", re.IGNORECASE)
-LINE = re.compile(r"^[ \t]*<([^<>/\n]+)>[ \t]*[^\s<].*$", re.MULTILINE)
+LINE = re.compile(r"^[ \t]*<([^<>/\n]+)>[ \t]*(?!</)\S", re.MULTILINE)
 HEADS = re.compile(r"<tr[^<>]*>\s*(?:<th\b[^<>]*>[^<>]*</th>\s*)+</tr>", re.IGNORECASE)
 CELLS = re.compile(r"</td>\s*<td\b[^<>]*>", re.IGNORECASE)
 # Tags that would stand between a line's start and a name.
@@ -41,17 +41,17 @@ def untagged(text: str) -> str:
     sides = {name.lower() for end, name in SIDE.findall(text) if not end}
     if {role_of(side) for side in sides} > {"customer", "agent"}:
         sides = set(filter(role_of, sides))  # <person> stands for a name
-    if len(sides) > 1 and SIDE.match(text.lstrip()) and not opens_lines(text, sides):
+    if len(sides) > 1 and SIDE.match(text.lstrip()) and not opens_lines(text):
         return SIDE.sub(lambda mark: side_line(mark, sides), text).strip()
     return INLINE.sub("", CELLS.sub("\t", HEADS.sub("", text)))
 
 
-def opens_lines(text: str, sides: set[str]) -> bool:
-    """Whether tags of two sides or more open lines, and half of all lines have one: these are read
+def opens_lines(text: str) -> bool:
+    """Whether tags of two names or more open lines, and half of all lines have one: these are read
     as `<Mira> hello` is, so that a tag within a line opens no turn."""
-    names = [name.strip().lower() for name in LINE.findall(text)]
+    names = LINE.findall(text)
     lines = sum(bool(line.strip()) for line in text.split("\n"))
-    return len(sides.intersection(names)) > 1 and 2 * len(names) >= lines
+    return len(set(names)) > 1 and 2 * len(names) >= lines
 
 
 def side_line(mark: re.Match, sides: set[str]) -> str:

@@ -51,6 +51,11 @@ def test_tags_that_open_lines_are_names_among_others(form, said):
     assert turns("".join(form.format(*turn) for turn in written)) == written
 
 
+def test_a_side_s_tag_in_a_line_opens_no_turn_where_names_open_lines():
+    written = [("Customer", HELLO), ("Mira Lopez", "<user> is shown"), ("Customer", THANKS)]
+    assert turns("".join(f"<{name}> {said}\n" for name, said in written)) == written
+
+
 def test_a_tag_for_somebody_s_name_opens_no_turn_between_two_sides():
     text = "<user> I asked <person> about it <system> who is <member>? <user> a friend"
     said = ["I asked <person> about it", "who is <member>?", "a friend"]
