@@ -19,7 +19,8 @@ URL = rf"(?i)(?:https?://|www\.)[^\s{UNSPACED}\x{{3000}}-\x{{303F}}\x{{FF00}}-\x
 # <https://example.org|our page>, <https://example.org>, [our page](https://example.org)
 LINK = r"(?i:https?://|mailto:|tel:)"
 LABELLED = (
-    rf"<{LINK}[^\s<>|]+(?:\|([^<>\n]*))?>|!?\[([^\[\]\n]*)\]\({LINK}(?:[^\s()]|\([^\s()]*\))*\)"
+    r"<(?i:mailto|tel):([^\s<>|]+)>"  # an address, no page: its redaction says so
+    rf"|<{LINK}[^\s<>|]+(?:\|([^<>\n]*))?>|!?\[([^\[\]\n]*)\]\({LINK}(?:[^\s()]|\([^\s()]*\))*\)"
 )
 JOINED = rf"([\w--[{UNSPACED}]])\x00+\b"  # where a link stood that a word or number meets: 5[1](…)
 # The character before is kept: without it, the domain of an e-mail address would go as a handle.
@@ -58,7 +59,7 @@ def clean_turns(
     if switches.html:
         turns = turns.with_columns(text=without_html(turns["text"]))
     if switches.urls:
-        text = text.str.replace_all(LABELLED, "\0$1$2\0").str.replace_all(JOINED, "$1 ")
+        text = text.str.replace_all(LABELLED, "\0$1$2$3\0").str.replace_all(JOINED, "$1 ")
         text = text.str.replace_all("\0", "", literal=True).str.replace_all(URL, " ")
     if switches.redact:
         # After links, whose digits are nobody's, and before the rules that take apart an address.

@@ -59,6 +59,7 @@ NUMBERS = st.text("0123456789 +-().:/#aAfFXx@", max_size=30)
         ("urls", "see <http://x.org/a>, then <mailto:a@x.org|us> ", "see , then us"),
         ("urls", "[the form](https://x.org/a_(b)), then send it", "the form, then send it"),
         ("urls", "![](https://x.org/i.png) [这里](https://x.org)可以看", "这里可以看"),
+        ("urls", "write to <mailto:a@x.org>, or <tel:555>", "write to a@x.org, or 555"),
         ("urls", "5[1](http://x.org)[2](http://x.org) is", "5 1 2 is"),
         (
             "urls",
