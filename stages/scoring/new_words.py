@@ -4,6 +4,7 @@ References say "customer" and "complains" where no conversation does. What they 
 dialogues is the language of summaries and says nothing; another new word may be a new claim.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -18,18 +19,21 @@ SHORTEST, ENDING = 4, 3  # letters that two forms of a word share at least, and 
 
 
 class Vocabulary:
-    """The words of one conversation, each also by its beginning, as forms of a word have it."""
+    """The words of one conversation, which also has those with the same beginning: forms of a word."""
 
     def __init__(self, text: str):
-        self.words = {match[0] for match in WORD.finditer(text.casefold())}
-        self.beginnings = {
-            word[:end] for word in self.words for end in range(SHORTEST, len(word) + 1)
-        }
+        self.words = sorted({match[0] for match in WORD.finditer(text.casefold())})
 
     def __contains__(self, word: str) -> bool:
-        return word in self.words or (
-            len(word) >= SHORTEST and word[: max(SHORTEST, len(word) - ENDING)] in self.beginnings
-        )
+        if len(word) < SHORTEST:
+            return word in self.after(word)
+        beginning = word[: max(SHORTEST, len(word) - ENDING)]
+        return any(other.startswith(beginning) for other in self.after(beginning))
+
+    def after(self, text: str) -> list[str]:
+        """The first word from `text` on, in their order: if it does not begin so, none does."""
+        at = bisect_left(self.words, text)
+        return self.words[at : at + 1]
 
 
 class NewWords:
