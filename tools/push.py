@@ -17,7 +17,7 @@ from stages.common.atomic_io import need
 from stages.common.cli import UserError, run
 from stages.model.usage import FILE, Usage
 from stages.params import load
-from tools.card import current_card
+from tools.card import current_card, own_words
 from tools.export.readme import asking, merged_adapter
 
 ADAPTER = Path("models/adapter")
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--merged", type=Path, metavar="FOLDER", help="written by tools.export")
     parser.add_argument("--public", action="store_true", help="everyone may read it")
     args = parser.parse_args()
-    words = load().card
+    words = own_words(load())
     need(ADAPTER / FILE, "run `dvc repro` or `dvc pull`")
     if args.merged:
         check_merged(args.merged)

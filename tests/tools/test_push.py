@@ -13,7 +13,7 @@ from tests.helpers.hub_server import TOKEN
 from tests.helpers.project import ROOT, Project
 from tests.helpers.upload_server import Target, UploadHub
 from tools import push
-from tools.card import card, current_card
+from tools.card import card, current_card, own_words
 from tools.export import __main__ as export
 
 
@@ -68,7 +68,7 @@ def test_the_adapter_with_its_card_and_the_name_of_its_base(hub, finished, monke
     for name in ("adapter_model.safetensors", "summarizer.json"):
         assert target.files[name] == (folder / name).read_bytes()
     config = json.loads(target.files["adapter_config.json"])
-    assert config["base_model_name_or_path"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert config["base_model_name_or_path"] == "somebody/tiny-llama"
     own = json.loads((folder / "adapter_config.json").read_text())
     assert {k for k in config if config[k] != own[k]} == {"base_model_name_or_path"}
     card = ModelCard(target.files["README.md"].decode())
@@ -143,3 +143,16 @@ def test_a_card_that_names_another_base_than_the_adapters_is_refused():
     own = "---\nbase_model: lab/tiny\n---\n# A card\n"
     with pytest.raises(UserError, match=r"^card\.base is .*SmolLM2.*trained on lab/tiny"):
         card(own, {}, {}, load(ROOT / "params.yaml").card)
+
+
+def test_the_default_base_is_not_named_for_a_model_from_elsewhere(hub, finished, monkeypatch):
+    default = load(ROOT / "params.yaml").card.base
+    finished.params(**{"card.base": default})
+    assert f"card.base is {default}, but fetch.model.source is path: set" in refused(
+        monkeypatch, "me/summarizer"
+    )
+    assert own_words(load(ROOT / "params.yaml")).base == default
+    finished.params(**{"card.base": default, "fetch.model.source": "wheel"})
+    finished.params(**{"fetch.model.wheel.requirement": "another==1.0"})
+    with pytest.raises(UserError, match=r"source is wheel: set card\.base"):
+        own_words(load())
