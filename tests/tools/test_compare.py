@@ -117,6 +117,22 @@ def test_summaries_are_shown_where_the_cache_has_them(repository):
     assert "- The summaries of `main" in body and "are not on this machine" in body
 
 
+def test_an_id_with_a_line_break_of_unicode_is_one_dialogue(repository):
+    for word, matches in (("old", 10), ("new", 14)):
+        folder = repository.root / "data/summaries"
+        folder.mkdir(parents=True, exist_ok=True)
+        row = json.dumps({"id": "a\u2028b", "summary": word}, ensure_ascii=False) + "\n"
+        (folder / "tuned.jsonl").write_text(row)
+        out = {"path": "data/summaries/tuned.jsonl", "md5": md5(row.encode())}
+        write_lock(repository, generate={"cmd": "x", "outs": [out]})
+        write_metrics(repository, {"a\u2028b": matches, "c": 10})
+        if word == "old":
+            save(repository)
+    body = against_main()
+    [row] = [line for line in body.splitlines() if line.startswith("- +")]
+    assert row.endswith(" `a b`") and "  - after: `new`" in body
+
+
 def test_equal_commits_report_no_change(repository):
     write_metrics(repository, {"a": 10, "b": 12})
     write_lock(repository, score={"cmd": "x"})

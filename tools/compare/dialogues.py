@@ -1,6 +1,7 @@
 """What metrics/dialogues.csv of a revision holds: BLEU's counts and the measures of faithfulness."""
 
 import csv
+import io
 from collections.abc import Callable
 
 from stages.common.cli import UserError
@@ -31,7 +32,7 @@ def read(revision: Revision, values: Callable[[dict[str, str]], object]) -> dict
     text = (revision.read(PATH) or b"").decode("utf-8", "replace")
     found = {}
     try:
-        for row in csv.DictReader(text.splitlines()):
+        for row in csv.DictReader(io.StringIO(text, newline="")):
             found.setdefault(row["system"], {})[row["id"]] = values(row)
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{PATH} of {revision} is not a table as score writes it") from None

@@ -19,7 +19,7 @@ def read_summaries(locked: dict[str, dict]) -> dict[str, str] | None:
     content = read_out(locked, PATH)
     if content is None:
         return None
-    rows = map(json.loads, content.decode("utf-8").splitlines())
+    rows = map(json.loads, content.splitlines())  # of bytes: an id may hold a U+2028
     return {row["id"]: row["summary"] for row in rows}
 
 
