@@ -19,7 +19,7 @@ from stages.cleaning.near_duplicates import Index
 from stages.cleaning.on_ray import mapper
 from stages.cleaning.output import Output
 from stages.cleaning.pseudonyms import redact_ids
-from stages.cleaning.raw import read_batches, unread_conversation
+from stages.cleaning.raw import columns_read, read_batches, unread_conversation
 from stages.cleaning.references import unread_reference
 from stages.cleaning.repeats import Ids, Repeats
 from stages.cleaning.roles import name_roles
@@ -42,6 +42,7 @@ def main() -> None:
     params, each_batch = load().clean, mapper(load().run.ray)
     files = {split: open_parquet(RAW / f"{split}.parquet", "run fetch first") for split in SPLITS}
     params = params.model_copy(update={"columns": settle_columns(params.columns, files["train"])})
+    columns_read(params.columns, files["train"].schema_arrow.names, RAW / "train.parquet")
     lacking = splits_to_fill(files, params)
     redacted, redacted_ids, renamed = Counter(), Counter(), 0
     with atomic_write(CLEAN) as aside:

@@ -1,6 +1,7 @@
 """Raw tables: which of their columns `clean.columns` names, and rows with an id, in batches."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -17,8 +18,11 @@ BATCH = 20_000  # rows
 TRIED = 1000  # rows that are read one by one to find those that cannot be
 
 
-def columns_read(columns: Columns, names: Iterable[str], where: str) -> list[str]:
-    """The columns of a table that `columns` names, each once; `UserError` for one it has not."""
+def columns_read(columns: Columns, names: Iterable[str], where: str | Path) -> list[str]:
+    """The columns of a table that `columns` names, each once; `UserError` for one it has not.
+
+    `where` is the file, or the split. Train's is to be read first: `auto` is what train has.
+    """
     named = [("id", columns.id), ("conversation", columns.conversation)]
     named += [("references", path) for path in paths_of(columns)]
     if columns.conversation is None:
@@ -32,6 +36,11 @@ def columns_read(columns: Columns, names: Iterable[str], where: str) -> list[str
         name = split_path(path, names)[0]
         if name is None:
             lacking = path.split(".")[0].split("[")[0]
+            if Path(where).stem != "train":
+                raise UserError(
+                    f"{where} has no column {lacking!r}, which train has: give all splits the same"
+                    f" columns; these are {listed(names)}"
+                )
             raise UserError(
                 f"{where} has no column {lacking!r}: set clean.columns.{key} to one of"
                 f" {listed(names)}, or to auto"
@@ -40,7 +49,7 @@ def columns_read(columns: Columns, names: Iterable[str], where: str) -> list[str
     return list(found)
 
 
-def read_batches(source: pq.ParquetFile, columns: Columns, where: str, split: str) -> Iterator:
+def read_batches(source: pq.ParquetFile, columns: Columns, where: Path, split: str) -> Iterator:
     """Yield frames of `id`, `conversation`, `references` from a raw file."""
     picked = columns_read(columns, source.schema_arrow.names, where)
     start = 0
@@ -63,7 +72,7 @@ def unread_conversation(source: pq.ParquetFile, columns: Columns) -> str:
     """A sentence that says why conversations of a raw file cannot be read, and which rows have the
     first of them; may be empty."""
     picked = columns_read(
-        columns.model_copy(update={"references": None}), source.schema_arrow.names, ""
+        columns.model_copy(update={"references": None}), source.schema_arrow.names, "train"
     )
     batch = next(source.iter_batches(batch_size=TRIED, columns=picked), None)
     if batch is None:

@@ -123,8 +123,18 @@ def test_missing_id_becomes_the_row_number(tmp_path, monkeypatch):
 def test_missing_column_is_named_with_those_present(tmp_path, monkeypatch, edit, message):
     with pytest.raises(UserError) as error:
         run_clean(tmp_path, monkeypatch, TEXT | edit, three(texts(2)))
-    assert message in str(error.value)
+    assert message in str(error.value) and str(error.value).endswith("or to auto")
     assert not Path("data/clean").exists()
+
+
+def test_a_split_with_other_columns_than_train_is_named_with_a_way_out(tmp_path, monkeypatch):
+    splits = three(texts(2)) | {"test": [{"text": "My bill is wrong.", "gist": "A bill."}]}
+    with pytest.raises(UserError) as error:
+        run_clean(tmp_path, monkeypatch, TEXT, splits)
+    assert str(error.value) == (
+        "data/raw/test.parquet has no column 'summary', which train has: give all splits the same"
+        " columns; these are 'text', 'gist'"
+    )
 
 
 @pytest.mark.parametrize(
