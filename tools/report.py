@@ -18,6 +18,7 @@ import polars as pl
 
 from stages.common.atomic_io import atomic_write, need, read_jsonl
 from stages.common.cli import UserError, run
+from tools.compare.markdown import code
 from tools.pictures import PLOTS, draw
 
 METRICS = Path("metrics")
@@ -92,8 +93,7 @@ def examples(count: int = 10) -> str:
             f"> **{html.escape(t['speaker'] or 'text')}**: {html.escape(t['text'])}"
             for t in row["turns"]
         ]
-        name = html.escape(row["id"]).replace("`", "'")  # a backtick would end the code
-        parts += ["", f"## `{name}`", "", "  \n".join(turns), ""]
+        parts += ["", f"## {code(row['id'])}", "", "  \n".join(turns), ""]
         parts += [f"- Reference: {shown(reference)}" for reference in row["references"]]
         parts += [f"- **Tuned: {made['tuned', row['id']]}**"]
         parts += [f"- Untuned base: {made['base', row['id']]}"]

@@ -2,8 +2,11 @@
 
 import json
 
+import polars as pl
+
+from stages.score import MODELS
 from tests.helpers.project import ROOT
-from tools.report import TABLE, held, table
+from tools.report import TABLE, examples, held, table
 
 
 def test_report_draws_tables_and_escapes_texts(reproduced):
@@ -60,3 +63,13 @@ def test_readme_shows_the_committed_metrics():
     score = json.loads((ROOT / "metrics/score.json").read_text(encoding="utf-8"))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert TABLE.search(readme)[0] == f"<!-- results -->\n{table(score)}<!-- /results -->"
+
+
+def test_the_name_of_a_conversation_is_read_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    row = {"id": "a 'quoted' & `b`", "turns": [{"speaker": None, "text": "hm"}], "references": []}
+    (tmp_path / "data/clean").mkdir(parents=True)
+    pl.DataFrame([row]).write_parquet("data/clean/test.parquet")
+    made = [{"id": row["id"], "model": m, "summary": "", "unsupported": []} for m in MODELS]
+    (tmp_path / "data/unsupported.jsonl").write_text("".join(json.dumps(m) + "\n" for m in made))
+    assert "## `` a 'quoted' & `b` ``" in examples()
