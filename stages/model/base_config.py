@@ -69,8 +69,9 @@ def check_context(config, prompt_tokens: int, new_tokens: int, key: str) -> None
     limit = next((n for n in found if isinstance(n, int) and n > 0), None)
     lengths = f"format_prompts.max_prompt_tokens {prompt_tokens} and {key} {new_tokens}"
     if limit and prompt_tokens + new_tokens > limit:
+        which = "the first" if 2 * new_tokens <= limit else "both"
         raise UserError(
-            f"{lengths} are more than the {limit} tokens that the base model takes: lower the first"
+            f"{lengths} are more than the {limit} tokens that the base model takes: lower {which}"
         )
     # All rows of a batch turn with the longest one, so each would have another result alone.
     rope = getattr(text, "rope_parameters", None) or {}

@@ -57,6 +57,11 @@ def choose_rows(
     prompt, summary = ids(model, FEW, 3), ids(model, FEW, 7)
     other_prompt = ids(model, FEW - 1, 5) + prompt[-1:]
     alone, by_another = (plain_logits(model, p, summary) for p in (prompt, other_prompt))
+    if not alone.isfinite().all():
+        raise UserError(
+            f"the base model ({kind(model)}) computes what is no number: are its weights whole? Choose"
+            f" another one in fetch.model{way_to_fp32(model)}"
+        )
     effect = (alone - by_another)[FEW:].abs().mean()
     check_causal(model, alone, effect)
     separate = Rows(None, layers_reason(model, prompt_tokens + summary_tokens))

@@ -171,8 +171,12 @@ def test_a_prompt_beyond_the_context_is_refused(tmp_path, config):
 
     (tmp_path / "config.json").write_text(json.dumps(config))
     check_context(load_config(tmp_path), 60, 40, "generate.max_new_tokens")
-    with pytest.raises(UserError, match=r"max_prompt_tokens 61 and .*max_new_tokens 40 are"):
+    with pytest.raises(
+        UserError, match=r"tokens 61 and .*max_new_tokens 40 are .*lower the first$"
+    ):
         check_context(load_config(tmp_path), 61, 40, "generate.max_new_tokens")
+    with pytest.raises(UserError, match=r"max_new_tokens 120 are .*lower both$"):
+        check_context(load_config(tmp_path), 61, 120, "generate.max_new_tokens")
 
 
 def test_a_prompt_that_turns_the_positions_of_its_batch_is_refused(tmp_path):

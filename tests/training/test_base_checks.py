@@ -124,3 +124,11 @@ def test_a_model_that_reads_ahead_is_refused():
         choose_rows(BertLMHeadModel(config).eval())
     config.is_decoder = True
     choose_rows(BertLMHeadModel(config).eval())
+
+
+def test_a_model_whose_weights_are_no_numbers_is_refused():
+    model = make(CONFIGS["a plain one"][0])
+    next(model.parameters()).data.fill_(torch.nan)
+    with pytest.raises(UserError, match="computes what is no number") as error:
+        choose_rows(model)
+    assert str(error.value).endswith("fetch.model")
