@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+
 from stages.common.words import RougeTokenizer, Words
 from stages.scoring.extractive import bigram_precision, coverage_and_density
 from stages.scoring.names import Capitals, Name, names
@@ -96,10 +98,7 @@ class Checker:
     ) -> dict[str, list[Checked]]:
         """By system, a summary a dialogue."""
         todo = list(zip(dialogues, *systems.values(), strict=True))
-        if self.models:
-            from tqdm import tqdm
-
-            todo = tqdm(todo, desc="score", unit="dialogue", disable=None)
+        todo = tqdm(todo, desc="score", unit="dialogue", disable=None)
         rows = [self.check(turns, list(summaries)) for turns, *summaries in todo]
         return dict(zip(systems, map(list, zip(*rows, strict=True)), strict=True))
 

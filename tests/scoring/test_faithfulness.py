@@ -168,3 +168,10 @@ def test_a_speaker_in_a_form_that_is_no_mention_is_known(named):
     ]
     assert spans(f"Customer says that {named} is late.", turns=turns) == []
     assert spans("Customer says that Tamara is late.", turns=turns) == [("Tamara", "name")]
+
+
+def test_a_long_test_split_shows_how_far_it_is(monkeypatch, capsys):
+    words, _ = choose_words("auto", REFERENCES)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    Checker([TURNS] * 3, [REFERENCES] * 3, words).check_all([TURNS] * 3, {"tuned": ["A."] * 3})
+    assert "3/3" in capsys.readouterr().err
