@@ -14,7 +14,7 @@ from optuna.distributions import (
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stages.common.cli import UserError
-from stages.params import Params
+from stages.params import Params, Seed
 
 Value = bool | int | float | str | None
 # Another value, and the loss is of other dialogues, other references or another model's tokens.
@@ -52,7 +52,7 @@ class Values(Section):
 class Sweep(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z][\w-]*$")]
     trials: Annotated[int, Field(ge=1)]
-    seed: Annotated[int, Field(ge=0, lt=2**32)]  # as numpy takes it
+    seed: Seed
     random: Annotated[int, Field(ge=1)]
     prune_after: Annotated[int, Field(ge=1)]
     set: dict[str, Value] = {}
