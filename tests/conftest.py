@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 from tests.helpers.hub import FILES, MODEL
 from tests.helpers.hub_server import Hub, Repository
@@ -22,6 +23,8 @@ BUSY = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("suite", max_examples=25, derandomize=True, **BUSY)
 settings.register_profile("explore", max_examples=250, derandomize=False, **BUSY)
 settings.load_profile("suite")
+# Else examples have constants of the modules that happen to be loaded, which differ by worker.
+providers._get_local_constants = providers.Constants
 # A shell's `&` lets all processes below it ignore Ctrl-C, and tests send it.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

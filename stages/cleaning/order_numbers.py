@@ -29,11 +29,14 @@ NAME = re.compile(
 # What may stand beside the number besides words: marks, quotes, brackets, Markdown's stars.
 SIGNS = r"[\s.,;|:#=*\"'“”„‘’«»「『(\[_-]"
 # Every pattern is bounded or starts where a word does, so that a text of any length takes linear time.
+# A group in a lookahead and again behind it is as long as it can be: Python before 3.11.5 errs in
+# possessive repeats of what looks ahead.
 VALUE = re.compile(
     rf"(?P<marked>(?:[\s.:#_-]{{0,3}}(?:{MARKS})\.?){{0,3}})"
     rf"(?P<sign>{SIGNS}{{0,6}}(?:(?:{JOINS}){SIGNS}{{0,5}})?)"
-    r"(?:(?P<grouped>[0-9]{2,8}(?:(?: (?!(?:19|20)[0-9]{2}\b(?! [0-9]{4}\b))|\.(?=[0-9]{3}))[0-9]{2,8}){1,8}+(?![0-9]|[.,:/][0-9]))"
-    r"|(?P<code>(?=[A-Z-]{0,10}[0-9])[A-Z0-9](?:[A-Z0-9]|[-/](?=[A-Z0-9])){2,60}+))"
+    r"(?:(?=(?P<grouped>[0-9]{2,8}(?:(?: (?!(?:19|20)[0-9]{2}\b(?! [0-9]{4}\b))|\.(?=[0-9]{3}))[0-9]{2,8}){1,8}))"
+    r"(?P=grouped)(?![0-9]|[.,:/][0-9])"
+    r"|(?=(?P<code>(?=[A-Z-]{0,10}[0-9])[A-Z0-9](?:[A-Z0-9]|[-/](?=[A-Z0-9])){2,60}))(?P=code))"
     r"(?![.,][0-9]{1,2}(?![0-9]))",
     re.IGNORECASE,
 )

@@ -56,6 +56,12 @@ def test_any_sign_may_stand_beside_an_id(planted):
         assert not any(part in text for part in secret.split()), text
 
 
+@pytest.mark.parametrize("mark", ["-", "/", "〜", " 1", "."])
+def test_a_mark_behind_a_code_is_no_part_of_it(mark):
+    texts = [f"booking X7K9QZ{mark}", f"order AB-1234-CD{mark}", f"order 123 456 78{mark}"]
+    assert redacted(texts) == [f"{text.split()[0]} (number){mark}" for text in texts]
+
+
 @pytest.mark.parametrize("between", [", ", "; ", " | ", ",", ";", "|"])
 def test_a_comma_may_stand_between_a_word_and_its_number(between):
     assert redacted([f"order{between}123456"]) == [f"order{between}(number)"]
